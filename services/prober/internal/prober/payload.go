@@ -1,0 +1,101 @@
+package prober
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"tinytwamp/shared/stamp"
+)
+
+// Mode is the protocol of a test.
+type Mode uint8
+
+// What -mode can be.
+const (
+	ModeSTAMP Mode = iota // RFC 8762
+	ModeLight             // TWAMP Light, RFC 5357 appendix I
+)
+
+// String is the mode as settings and events name it.
+func (m Mode) String() string { return [...]string{"stamp", "light"}[m] }
+
+// UnmarshalText reads the setting.
+func (m *Mode) UnmarshalText(b []byte) error {
+	switch string(b) {
+	case "stamp":
+		*m = ModeSTAMP
+	case "light":
+		*m = ModeLight
+	default:
+		return errors.New("must be stamp or light")
+	}
+	return nil
+}
+
+// Padding is what fills a packet behind its base.
+type Padding uint8
+
+// What -padding can be.
+const (
+	PadMessage Padding = iota // the readable message, then zeros
+	PadZero
+	PadRandom
+)
+
+// UnmarshalText reads the setting.
+func (p *Padding) UnmarshalText(b []byte) error {
+	switch string(b) {
+	case "message":
+		*p = PadMessage
+	case "zero":
+		*p = PadZero
+	case "random":
+		*p = PadRandom
+	default:
+		return errors.New("must be message, zero or random")
+	}
+	return nil
+}
+
+// MaxSize is the most UDP payload that fits into an IPv4 packet.
+const MaxSize = 65507
+
+// Payload makes the packet that a session sends, with its base still empty:
+// size octets (0: as few as hold the message), padding in an Extra Padding TLV
+// (RFC 8972 section 4.1) in stamp mode, bare otherwise.
+func Payload(mode Mode, size int, padding Padding, message string) ([]byte, error) {
+	var pad []byte
+	if padding == PadMessage && message != "" {
+		pad = stamp.AppendMessage(nil, message)
+	}
+	header := 0
+	if mode == ModeSTAMP {
+		header = stamp.TLVHeaderSize
+	}
+	if size == 0 && len(pad) > 0 {
+		size = stamp.BaseSize + header + len(pad)
+	}
+	room := max(size, stamp.BaseSize) - stamp.BaseSize
+	switch {
+	case room == 0 && len(pad) == 0:
+		return make([]byte, stamp.BaseSize), nil
+	case room < header:
+		return nil, fmt.Errorf("must be 44, or at least 48 in stamp mode, where padding needs a header of 4 octets")
+	case room < header+len(pad):
+		return nil, fmt.Errorf("must be at least %d, so that the message fits in, or the padding zero or random", stamp.BaseSize+header+len(pad))
+	}
+	value := make([]byte, room-header)
+	copy(value, pad)
+	if padding == PadRandom {
+		rand.Read(value)
+	}
+	b := make([]byte, stamp.BaseSize, size)
+	if mode == ModeSTAMP {
+		return stamp.AppendTLV(b, stamp.TLV{Flags: stamp.FlagU, Type: stamp.TLVExtraPadding, Value: value}), nil
+	}
+	if stamp.HasTLVs(value) {
+		value[0] = 0 // a STAMP reflector would read padding as TLVs
+	}
+	return append(b, value...), nil
+}

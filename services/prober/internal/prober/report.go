@@ -1,0 +1,105 @@
+package prober
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"tinytwamp/shared/events"
+	"tinytwamp/shared/udp"
+)
+
+// report turns what an interval gathered into its event.
+func (r *sealed) report(prober string, clock udp.Clock) *events.RTT {
+	s, i := r.session, r.interval
+	e := &events.RTT{
+		Prober:  prober,
+		Target:  s.target,
+		Session: s.describe(r.source),
+		Report: events.Report{
+			Kind: events.ReportRun, Index: r.index, Start: r.start.UTC(), End: r.end.UTC(), Cut: r.cut,
+		},
+		Planned: i.planned, Sent: i.sent, Received: i.received, Late: i.late, Lost: i.lost,
+		LostForward: r.forward, LostBackward: r.backward, LostUnresolved: r.unresolved,
+		Duplicates: i.duplicates, Reordered: i.reordered, Unexpected: i.unexpected, Implausible: i.implausible,
+		LateAfterReport: i.lateAfterReport, SendErrors: i.sendErrors,
+		RTT: i.rtt.Report(), Processing: i.processing.Report(),
+		LossPeriods: i.losses.Report(), HopsForward: i.hopsThere.Report(), HopsBackward: i.hopsBack.Report(),
+		Marking: events.Marking{SentDSCP: s.dscp, Remarked: i.remarked},
+		Timestamps: events.Timestamps{
+			T1Kernel: i.t1Kernel, T1User: i.received - i.t1Kernel, T4Kernel: i.t4Kernel, T4User: i.received - i.t4Kernel,
+		},
+		Clock: events.Clock{
+			ProberSynchronized: clock.Synchronized, ProberErrorNs: int64(clock.Error), ProberSteps: i.steps,
+		},
+		Lateness: i.lateness.Distribution(),
+		ICMP:     []events.ICMP{},
+	}
+	if s.count == 0 {
+		e.Report.Kind = events.ReportInterval
+	}
+	if r.stateful {
+		e.DuplicatesForward, e.DuplicatesBackward = &i.doubledThere, &i.doubledBack
+	}
+	if i.returnedTOS >= 0 {
+		dscp, ecn := uint8(i.returnedTOS>>2), uint8(i.returnedTOS&3)
+		e.Marking.ReturnedDSCP, e.Marking.ReturnedECN = &dscp, &ecn
+	}
+	valid := clock.Synchronized && i.steps == 0
+	if i.estimate != 0 {
+		synchronized, bound := i.estimate.Synchronized(), int64(i.estimate.Duration())
+		e.Clock.ReflectorSynchronized, e.Clock.ReflectorErrorNs = &synchronized, &bound
+		valid = valid && synchronized
+	}
+	if d := i.forward.Report(); d != nil {
+		e.Forward = &events.OneWay{Delay: *d, Valid: valid}
+	}
+	if d := i.backward.Report(); d != nil {
+		e.Backward = &events.OneWay{Delay: *d, Valid: valid}
+	}
+	for _, x := range i.icmp {
+		e.ICMP = append(e.ICMP, *x)
+	}
+	slices.SortFunc(e.ICMP, func(a, b events.ICMP) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), a.From.Compare(b.From), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Code, b.Code))
+	})
+	e.Health = health(e, r.drops)
+	return e
+}
+
+// describe says how the session tests.
+func (s *session) describe(source netip.AddrPort) events.Session {
+	return events.Session{
+		SSID: s.ssid, Mode: s.mode.String(), Source: source, IntervalNs: int64(s.plan.interval),
+		TimeoutNs: int64(s.timeout), Size: len(s.payload), Schedule: "periodic", Timestamp: s.format.String(),
+		Message: s.message,
+	}
+}
+
+// begin is a report without figures, of a session that begins.
+func (s *session) begin(prober string) *events.RTT {
+	return &events.RTT{Prober: prober, Target: s.target, Session: s.describe(s.out.address())}
+}
+
+// suspectLateness is the lateness at which the host itself is in doubt.
+const suspectLateness = 10 * time.Millisecond
+
+// health says whether the figures may be the host's instead of the network's.
+func health(e *events.RTT, drops uint64) events.Health {
+	h := events.Health{KernelDrops: drops, Reasons: []string{}}
+	doubt := func(yes bool, format string, args ...any) {
+		if yes {
+			h.Suspect = true
+			h.Reasons = append(h.Reasons, fmt.Sprintf(format, args...))
+		}
+	}
+	doubt(drops > 0, "this host dropped %d datagrams for want of buffer", drops)
+	doubt(e.SendErrors > 0, "this host refused to send %d packets", e.SendErrors)
+	doubt(e.Sent+e.SendErrors < e.Planned, "%d planned packets were not sent", e.Planned-e.Sent-e.SendErrors)
+	doubt(e.Lateness != nil && e.Lateness.P99Ns > int64(suspectLateness), "packets were sent late")
+	doubt(e.Clock.ProberSteps > 0, "this host's clock stepped")
+	doubt(e.Timestamps.T4User > 0, "some arrival times are not the kernel's")
+	return h
+}

@@ -1,0 +1,245 @@
+package prober
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"tinytwamp/shared/events"
+	"tinytwamp/shared/stamp"
+)
+
+// plan says how one address of a target is tested. It does not change.
+type plan struct {
+	target   events.Target
+	ifIndex  int // scope of a link-local target
+	mode     Mode
+	count    uint64        // packets of a burst; 0: continuous
+	every    time.Duration // report interval, if continuous
+	interval time.Duration
+	timeout  time.Duration
+	dscp     uint8
+	ssid     uint16
+	format   stamp.Format
+	message  string
+	payload  []byte // of each packet, with sequence number and T1 to be filled in
+}
+
+// session is one test session: the Session-Sender's side of RFC 8762.
+type session struct {
+	plan
+	out   sender
+	start time.Time     // origin of the session's monotonic clock
+	done  func(*sealed) // takes a report that is ready; must not wait
+	seen  func(Reply)   // takes each reply to a packet; must not wait; may be nil
+
+	mu       sync.Mutex
+	ring     ring
+	planned  uint64
+	due      time.Time // of the next packet
+	stopped  bool      // no more packets
+	cut      bool      // by a signal
+	open     uint64    // first packet that is not settled
+	first    uint64    // first packet that is in no report
+	bounds   []bound   // of the intervals that have no report yet; the last one is being sent
+	interval *interval // being gathered: that of bounds[0]
+	spare    *interval // for reuse
+	ways     direction
+	highest  uint64 // number after the highest that was answered
+	source   netip.Addr
+	drops    uint64 // of the socket, when the last report was made
+	offset   int64  // wall clock minus monotonic clock
+}
+
+// bound is where an interval ends.
+type bound struct {
+	index      uint64
+	start, end time.Time // end is zero while unknown (a burst)
+	next       uint64    // number after its last packet, once closed
+	planned    uint64
+	sendErrors uint64
+	closed     bool
+}
+
+// sender is the socket that a session sends on.
+type sender interface {
+	// send stamps T1 on the packet and sends it.
+	send(s *session, n uint64, p *slot) error
+	drops() uint64
+	address() netip.AddrPort // own end, as bound
+}
+
+func newSession(p plan, out sender, start time.Time, done func(*sealed), seen func(Reply)) *session {
+	inFlight := uint64(p.timeout/p.interval) + 2
+	if p.count > 0 {
+		inFlight = min(inFlight, p.count)
+	}
+	s := &session{plan: p, out: out, start: start, done: done, seen: seen, ring: newRing(2 * inFlight), due: start, interval: newInterval(), source: out.address().Addr()}
+	s.bounds = []bound{s.newBound(0, start)}
+	return s
+}
+
+func (s *session) newBound(index uint64, start time.Time) bound {
+	b := bound{index: index, start: start}
+	if s.count == 0 {
+		b.end = start.Add(s.every)
+	}
+	return b
+}
+
+// wake does all that is due at now: sends, gives packets up, closes intervals.
+// It returns when to be called again; never again if the time is zero.
+func (s *session) wake(now time.Time) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !s.stopped {
+		b := &s.bounds[len(s.bounds)-1]
+		switch {
+		case !s.due.After(now) && (b.end.IsZero() || s.due.Before(b.end)):
+			s.sendNext(now)
+		case !b.end.IsZero() && !b.end.After(now):
+			s.closeInterval(b.end)
+			s.bounds = append(s.bounds, s.newBound(b.index+1, b.end))
+		default:
+			s.settle(now)
+			return s.nextWake(b.end)
+		}
+	}
+	s.settle(now)
+	return s.nextWake(time.Time{})
+}
+
+// sendNext sends the packet that is due.
+func (s *session) sendNext(now time.Time) {
+	s.settle(now)
+	if s.ring.next-s.open == uint64(len(s.ring.slots)) {
+		s.giveUp() // the host was away for longer than the timeout
+	}
+	b := &s.bounds[len(s.bounds)-1]
+	b.planned++
+	s.planned++
+	p := s.ring.at(s.ring.next)
+	*p = slot{late: max(0, int64(now.Sub(s.due)))}
+	if err := s.out.send(s, s.ring.next, p); err != nil {
+		b.sendErrors++
+	} else {
+		s.ring.next++
+	}
+	s.due = s.due.Add(s.plan.interval)
+	if s.planned == s.count && s.count > 0 {
+		s.stop(now)
+	}
+}
+
+// stop ends the sending.
+func (s *session) stop(now time.Time) {
+	if !s.stopped {
+		s.stopped = true
+		s.closeInterval(now)
+	}
+}
+
+func (s *session) closeInterval(end time.Time) {
+	b := &s.bounds[len(s.bounds)-1]
+	b.end, b.next, b.closed = end, s.ring.next, true
+}
+
+// end stops a session early.
+func (s *session) end(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cut = !s.stopped
+	s.stop(now)
+	s.settle(now)
+}
+
+// nextWake is the earliest of what can fall due.
+func (s *session) nextWake(end time.Time) time.Time {
+	var next time.Time
+	if !s.stopped {
+		next = s.due
+		if !end.IsZero() && end.Before(next) {
+			next = end
+		}
+	}
+	// Packets are given up late if nobody waits for them.
+	if len(s.bounds) > 0 && s.bounds[0].closed && s.open < s.ring.next {
+		p := s.ring.at(s.open)
+		if t := s.start.Add(time.Duration(p.mono) + s.timeout); next.IsZero() || t.Before(next) {
+			next = t
+		}
+	}
+	return next
+}
+
+// settle moves on over packets whose fate is known at now, and reports
+// intervals that are complete.
+func (s *session) settle(now time.Time) {
+	mono := int64(now.Sub(s.start))
+	for s.report(); s.open < s.ring.next; s.report() {
+		p := s.ring.at(s.open)
+		if p.state == pending {
+			if mono-p.mono < int64(s.timeout) {
+				return
+			}
+			p.state = lost
+		}
+		s.pass(p)
+	}
+}
+
+// giveUp settles the oldest packet as lost.
+func (s *session) giveUp() {
+	p := s.ring.at(s.open)
+	p.state = lost
+	s.pass(p)
+	s.report()
+}
+
+// pass takes the oldest unsettled packet into its interval.
+func (s *session) pass(p *slot) {
+	s.interval.settle(p)
+	if p.state == lost {
+		s.ways.lose()
+	} else {
+		s.ways.receive(s.open, p.answer.sequence)
+	}
+	s.open++
+}
+
+// report hands on the oldest interval if it is complete.
+func (s *session) report() {
+	if len(s.bounds) == 0 {
+		return
+	}
+	b := s.bounds[0]
+	if !b.closed || s.open < b.next {
+		return
+	}
+	s.bounds = s.bounds[1:]
+	r := &sealed{
+		session: s, interval: s.interval, index: b.index, start: b.start, end: b.end,
+		cut: s.cut && len(s.bounds) == 0, last: s.stopped && len(s.bounds) == 0,
+		source: netip.AddrPortFrom(s.source, s.out.address().Port()), stateful: s.ways.known && !s.ways.broken,
+	}
+	r.interval.planned, r.interval.sendErrors = b.planned, b.sendErrors
+	r.forward, r.backward, r.unresolved = s.ways.report()
+	drops := s.out.drops()
+	r.drops, s.drops = drops-s.drops, drops
+	s.ways.cut()
+	s.first = b.next
+	next := s.spare
+	if s.spare = nil; next == nil {
+		next = newInterval()
+	}
+	next.follow(s.interval)
+	s.interval = next
+	s.done(r)
+}
+
+// recycle takes back the interval of a report that was made.
+func (s *session) recycle(i *interval) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.spare = i
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"tinytwamp/services/reflector/internal/reflector"
+	"tinytwamp/shared/bus"
+	"tinytwamp/shared/service"
+	"tinytwamp/shared/stamp"
+)
+
+// Config holds the reflector's settings.
+type Config struct {
+	Common service.Settings
+	Bus    bus.Settings
+
+	Listen         []Address         `env:"LISTEN" envDefault:"[::]:862,0.0.0.0:862" arg:"ADDRESSES" group:"Reflector" help:"UDP addresses to answer test packets on; port 862 where none is named."`
+	ControlListen  string            `env:"CONTROL_LISTEN" default:"off" arg:"ADDRESSES" group:"Reflector" help:"TCP addresses for TWAMP-Control. This version answers STAMP and TWAMP Light only: leave it empty."`
+	Advertise      []Address         `env:"ADVERTISE" default:"none" arg:"ADDRESSES" group:"Reflector" help:"Addresses that probers see instead of this host's own, behind NAT: results of tests against them are heard, too."`
+	Stateless      bool              `env:"STATELESS" envDefault:"false" group:"Reflector" help:"Keep no sessions: replies take the sender's sequence number, so nobody can tell the direction of a loss."`
+	SessionTable   int               `env:"SESSION_TABLE" envDefault:"65536" arg:"N" group:"Reflector" help:"Most sessions kept at a time; those beyond are answered without state."`
+	Strict         bool              `env:"STRICT" envDefault:"false" group:"Reflector" help:"Take all octets behind the base packet for TLVs (RFC 8972), never for padding."`
+	LogPackets     reflector.Logging `env:"LOG_PACKETS" envDefault:"sampled" arg:"WHICH" group:"Reflector" help:"Test packets in the test log: off, sampled (one a second of each session) or all, up to a cap."`
+	Allow          []netip.Prefix    `env:"ALLOW" default:"all" arg:"PREFIXES" group:"Guards" help:"Senders that are answered."`
+	AllowSymmetric []netip.Prefix    `env:"ALLOW_SYMMETRIC" default:"none" arg:"PREFIXES" group:"Guards" help:"Senders that are answered although they send from port 862 or one that this reflector listens on; others are dropped as a loop between reflectors."`
+}
+
+// Check finds settings that cannot work.
+func (c *Config) Check() []service.Problem {
+	var problems []service.Problem
+	bad := func(variable, msg string) { problems = append(problems, service.Problem{Var: variable, Msg: msg}) }
+	if len(c.Listen) == 0 {
+		bad("LISTEN", "must name at least one address")
+	}
+	if c.ControlListen != "" {
+		bad("CONTROL_LISTEN", "must be empty: this version answers STAMP and TWAMP Light only")
+	}
+	if c.SessionTable < 1 || c.SessionTable > 1<<24 {
+		bad("SESSION_TABLE", "must be between 1 and 16777216")
+	}
+	return problems
+}
+
+// defaultListen is the default of Listen, which need not work as a whole.
+var defaultListen = []Address{
+	{netip.AddrPortFrom(netip.IPv6Unspecified(), stamp.Port)},
+	{netip.AddrPortFrom(netip.IPv4Unspecified(), stamp.Port)},
+}
+
+func (c *Config) listenNamed() bool { return !slices.Equal(c.Listen, defaultListen) }
+
+// Address is an IP address and a port, 862 unless named.
+type Address struct{ netip.AddrPort }
+
+// UnmarshalText reads ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT.
+func (a *Address) UnmarshalText(text []byte) error {
+	s := string(text)
+	if ap, err := netip.ParseAddrPort(s); err == nil {
+		a.AddrPort = netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+		return nil
+	}
+	if n := len(s); n > 2 && s[0] == '[' && s[n-1] == ']' {
+		s = s[1 : n-1]
+	}
+	ip, err := netip.ParseAddr(s)
+	if err != nil {
+		return fmt.Errorf("must be IP addresses, each with or without a port, for instance [::]:862 or 192.0.2.1")
+	}
+	a.AddrPort = netip.AddrPortFrom(ip.Unmap(), stamp.Port)
+	return nil
+}
+
+func plain(addrs []Address) []netip.AddrPort {
+	var p []netip.AddrPort
+	for _, a := range addrs {
+		p = append(p, a.AddrPort)
+	}
+	return p
+}

@@ -1,0 +1,64 @@
+package reflector
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+)
+
+// reason says why a datagram was not answered.
+type reason uint8
+
+const (
+	answered reason = iota
+	tooShort
+	truncated
+	invalidErrorEstimate
+	notAllowed
+	loop
+	sendFailed
+	kernelBuffer
+	reasons // their number
+)
+
+// String is the reason as events, metrics and the log name it.
+func (r reason) String() string {
+	return [reasons]string{
+		answered:             "answered",
+		tooShort:             "too_short",
+		truncated:            "too_long",
+		invalidErrorEstimate: "invalid_error_estimate",
+		notAllowed:           "not_allowed",
+		loop:                 "loop",
+		sendFailed:           "send_failed",
+		kernelBuffer:         "kernel_receive_buffer_full",
+	}[r]
+}
+
+// counters are what the reflector counts. Workers add, others read.
+type counters struct {
+	received atomic.Uint64
+	replies  atomic.Uint64
+	drops    [reasons]drop
+}
+
+// drop counts one reason, and remembers the last peer that it struck.
+type drop struct {
+	count atomic.Uint64
+	mu    sync.Mutex
+	peer  netip.AddrPort // guarded by mu
+}
+
+func (c *counters) dropped(why reason, peer netip.AddrPort) {
+	d := &c.drops[why]
+	d.count.Add(1)
+	d.mu.Lock()
+	d.peer = peer
+	d.mu.Unlock()
+}
+
+func (d *drop) lastPeer() netip.AddrPort {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.peer
+}

@@ -1,0 +1,32 @@
+package reflector
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Names of the reflector's metrics.
+const (
+	metricReceived = "twamp_reflector_packets_received_total"
+	metricReplies  = "twamp_reflector_replies_sent_total"
+	metricDropped  = "twamp_reflector_packets_dropped_total"
+	metricSessions = "twamp_reflector_sessions"
+	metricRefused  = "twamp_reflector_stateless_replies_total"
+)
+
+// Register makes the reflector's counters known to a metrics registry.
+func (r *Reflector) Register(reg prometheus.Registerer) {
+	counter := func(name, help string, labels prometheus.Labels, value func() uint64) {
+		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels},
+			func() float64 { return float64(value()) }))
+	}
+	counter(metricReceived, "Datagrams received.", nil, r.counters.received.Load)
+	counter(metricReplies, "Replies sent.", nil, r.counters.replies.Load)
+	for why := answered + 1; why < reasons; why++ {
+		counter(metricDropped, "Datagrams not answered, by reason.", prometheus.Labels{"reason": why.String()},
+			func() uint64 { return r.dropped(why) })
+	}
+	if r.table == nil {
+		return
+	}
+	counter(metricRefused, "Requests answered without state because the session table was full.", nil, r.table.refusals)
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: metricSessions, Help: "Live test sessions."},
+		func() float64 { return float64(r.table.len()) }))
+}

@@ -1,0 +1,193 @@
+// Package reflector is the Session-Reflector: it answers STAMP (RFC 8762,
+// RFC 8972) and TWAMP Light (RFC 5357 appendix I) test packets, and tells what
+// it did in a test log.
+package reflector
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"tinytwamp/shared/events"
+	"tinytwamp/shared/service"
+	"tinytwamp/shared/stamp"
+	"tinytwamp/shared/udp"
+)
+
+// clockEvery is how often the kernel is asked how good its clock is.
+const clockEvery = 10 * time.Second
+
+// Config is what a reflector is made from.
+type Config struct {
+	Listen         []netip.AddrPort
+	Named          bool             // a user named the addresses: each must work
+	Advertise      []netip.AddrPort // addresses that probers see, behind NAT
+	Allow          []netip.Prefix   // who is answered; empty: all
+	AllowSymmetric []netip.Prefix   // who may send from a reflector's own port
+	Stateless      bool
+	SessionTable   int // bound on sessions
+	Strict         bool
+	Logging        Logging
+
+	Line    func(at time.Time, kind, text string) // writes one readable line
+	Publish func(at time.Time, l *events.Log)     // sends test-log records; must not wait
+	Bus     subscriber                            // where results come from; nil: nowhere
+	Ready   func(name string, err error)          // readiness by check
+	Log     *slog.Logger
+}
+
+// Reflector answers test packets.
+type Reflector struct {
+	cfg      Config
+	conns    []conn
+	table    *table // nil: stateless
+	log      *testLog
+	counters counters
+	clock    atomic.Pointer[errorEstimates]
+	workers  []*worker
+
+	reported struct { // owned by the test log's goroutine
+		drops   [reasons]uint64
+		refused uint64
+	}
+}
+
+// New opens the sockets. Nothing is answered before [Reflector.Run].
+func New(cfg Config) (*Reflector, error) {
+	conns, err := listen(cfg.Listen, cfg.Named, cfg.Log)
+	if err != nil {
+		return nil, err
+	}
+	r := &Reflector{cfg: cfg, conns: conns, log: newTestLog(cfg.Line, cfg.Publish)}
+	if !cfg.Stateless {
+		r.table = newTable(cfg.SessionTable)
+	}
+	r.readClock()
+	p := policy{allow: cfg.Allow, symmetric: cfg.AllowSymmetric, strict: cfg.Strict}
+	for _, c := range conns {
+		p.ports = append(p.ports, c.LocalAddr().Port())
+	}
+	for _, c := range conns {
+		r.workers = append(r.workers, &worker{
+			conn: c, port: c.LocalAddr().Port(), policy: p, table: r.table, log: r.log,
+			logging: cfg.Logging, counters: &r.counters, clock: &r.clock, self: new(atomic.Pointer[netip.AddrPort]),
+		})
+	}
+	return r, nil
+}
+
+// Addresses are those that the reflector listens on.
+func (r *Reflector) Addresses() []netip.AddrPort {
+	var a []netip.AddrPort
+	for _, c := range r.conns {
+		a = append(a, c.LocalAddr())
+	}
+	return a
+}
+
+// Run answers until ctx ends.
+func (r *Reflector) Run(ctx context.Context) error {
+	// The log outlives the workers, so that their last packets are in it.
+	logCtx, endLog := context.WithCancel(context.WithoutCancel(ctx))
+	logEnded := make(chan struct{})
+	go func() {
+		defer close(logEnded)
+		r.log.run(logCtx, r.summarize)
+	}()
+	err := service.Run(ctx, r.tasks()...)
+	if r.table != nil {
+		r.table.drain(func(s session) { r.log.record(ended(s, time.Now(), "reflector stopped")) })
+	}
+	endLog()
+	<-logEnded
+	return err
+}
+
+func (r *Reflector) tasks() []service.Task {
+	tasks := []service.Task{{Name: "clock", Run: r.watchClock}}
+	for _, w := range r.workers {
+		at := w.conn.LocalAddr()
+		check := &selfCheck{
+			target: loopbackOf(at), probe: w.self,
+			set: func(err error) { r.cfg.Ready("reflecting on "+at.String(), err) },
+		}
+		tasks = append(tasks,
+			service.Task{Name: "reflect on " + at.String(), Run: w.run},
+			service.Task{Name: "self-check of " + at.String(), Run: check.run})
+	}
+	if r.cfg.Bus != nil {
+		res := &results{
+			bus: r.cfg.Bus, listening: r.Addresses(), advertise: r.cfg.Advertise,
+			table: r.table, log: r.log, slog: r.cfg.Log,
+		}
+		tasks = append(tasks, service.Task{Name: "results", Run: res.run})
+	}
+	return tasks
+}
+
+func (r *Reflector) watchClock(ctx context.Context) error {
+	tick := time.NewTicker(clockEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			r.readClock()
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (r *Reflector) readClock() {
+	c := udp.ReadClock()
+	var e errorEstimates
+	for f := range e {
+		e[f] = stamp.NewErrorEstimate(c.Error, c.Synchronized, stamp.Format(f))
+	}
+	r.clock.Store(&e)
+}
+
+// summarize adds the records of what happened since the last time and was only
+// counted: sessions that ended, packets that were dropped.
+func (r *Reflector) summarize(now time.Time, add func(events.Record)) {
+	if r.table != nil {
+		r.table.expire(now.UnixNano(), func(s session) { add(ended(s, now, "idle")) })
+		if refused := r.table.refusals(); refused > r.reported.refused {
+			r.cfg.Log.Warn("session table is full: new sessions are answered without state, raise -session-table",
+				"packets", refused-r.reported.refused)
+			r.reported.refused = refused
+		}
+	}
+	for why := range reasons {
+		d := &r.counters.drops[why]
+		count := r.dropped(why)
+		if count > r.reported.drops[why] {
+			add(events.Record{
+				Time: now.UTC(), Kind: events.PacketDropped, Peer: d.lastPeer(), Reason: why.String(),
+				Count: count - r.reported.drops[why],
+			})
+			r.reported.drops[why] = count
+		}
+	}
+}
+
+// dropped is how many packets were dropped for a reason so far.
+func (r *Reflector) dropped(why reason) uint64 {
+	if why != kernelBuffer {
+		return r.counters.drops[why].count.Load()
+	}
+	var n uint64
+	for _, c := range r.conns {
+		n += c.Drops()
+	}
+	return n
+}
+
+func ended(s session, at time.Time, why string) events.Record {
+	return events.Record{
+		Time: at.UTC(), Kind: events.SessionEnded, Peer: s.key.peer, Local: s.key.local, SSID: s.key.ssid,
+		Reason: why, Count: uint64(s.packets),
+	}
+}

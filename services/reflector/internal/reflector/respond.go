@@ -1,0 +1,136 @@
+package reflector
+
+import (
+	"encoding/binary"
+
+	"tinytwamp/shared/stamp"
+)
+
+// arrival is what the kernel said of a request.
+type arrival struct {
+	time int64 // T2, Unix ns
+	ttl  int   // TTL or hop limit, -1 unknown
+}
+
+// reply is what a Session-Reflector adds to a request besides T2 and TTL.
+type reply struct {
+	sequence uint32 // of a stateful session
+	stateful bool   // false: the reply takes the sender's sequence number
+	strict   bool   // all trailing octets are TLVs
+	clock    errorEstimates
+}
+
+// errorEstimates is the clock's condition, encoded for each [stamp.Format].
+type errorEstimates [2]stamp.ErrorEstimate
+
+// respond turns a request into its reply (RFC 8762 section 4.3.1) in place: buf
+// holds the n octets of req and has room for the base packet. It returns the
+// length of the reply. T3 is left to [setTransmitTime], as late as possible
+// before the send.
+//
+// A reply is as long as its request; a request shorter than the base packet
+// (TWAMP Light, RFC 8762 section 4.6) gets the base packet.
+func respond(req *stamp.SenderPacket, buf []byte, n int, in arrival, out reply) int {
+	format := req.ErrorEstimate.Format() // answer in the format that the sender reads
+	p := stamp.ReflectorPacket{
+		Sequence:            req.Sequence,
+		ErrorEstimate:       out.clock[format],
+		SSID:                req.SSID,
+		ReceiveTimestamp:    stamp.NewTimestamp(in.time, format),
+		SenderSequence:      req.Sequence,
+		SenderTimestamp:     req.Timestamp,
+		SenderErrorEstimate: req.ErrorEstimate,
+	}
+	if out.stateful {
+		p.Sequence = out.sequence
+	}
+	if in.ttl > 0 {
+		p.SenderTTL = uint8(in.ttl)
+	}
+	p.AppendBinary(buf[:0]) //nolint:errcheck // cannot fail, and fits by contract
+	if n <= stamp.BaseSize {
+		return stamp.BaseSize
+	}
+	if trailing := buf[stamp.BaseSize:n]; out.strict || stamp.HasTLVs(trailing) {
+		markTLVs(trailing)
+	}
+	return n
+}
+
+// decode reads a request, or says why it is none.
+func decode(req *stamp.SenderPacket, pkt []byte) reason {
+	if req.UnmarshalBinary(pkt) != nil {
+		return tooShort
+	}
+	if !req.ErrorEstimate.Valid() {
+		return invalidErrorEstimate // RFC 4656 section 4.1.2: considered corrupt
+	}
+	return answered
+}
+
+// setTransmitTime puts T3 into a reply, in the format that its Error Estimate
+// names.
+func setTransmitTime(buf []byte, unixNs int64) {
+	format := stamp.ErrorEstimate(binary.BigEndian.Uint16(buf[12:])).Format()
+	stamp.PutTransmitTimestamp(buf, stamp.NewTimestamp(unixNs, format))
+}
+
+// markTLVs sets the reflector's flags on each TLV (RFC 8972 section 4): U on
+// those that it does not know, M on the first that does not fit the packet.
+// What follows a malformed TLV is echoed as it came.
+func markTLVs(b []byte) {
+	for len(b) > 0 {
+		t, rest, err := stamp.NextTLV(b)
+		switch {
+		case err != nil:
+			b[0] = b[0]&^stampFlags | stamp.FlagM
+			return
+		case t.Type == stamp.TLVExtraPadding:
+			b[0] &^= stampFlags
+		default:
+			b[0] = b[0]&^stampFlags | stamp.FlagU
+		}
+		b = rest
+	}
+}
+
+const stampFlags = stamp.FlagU | stamp.FlagM | stamp.FlagI
+
+// message finds the readable message of a request or of its reply: in the
+// value of an Extra Padding TLV, or in the padding itself.
+func message(pkt []byte) []byte {
+	if len(pkt) <= stamp.BaseSize {
+		return nil
+	}
+	trailing := pkt[stamp.BaseSize:]
+	for b := trailing; len(b) > 0; {
+		t, rest, err := stamp.NextTLV(b)
+		if err != nil {
+			break
+		}
+		if t.Type == stamp.TLVExtraPadding {
+			if msg, ok := stamp.Message(t.Value); ok {
+				return msg
+			}
+		}
+		b = rest
+	}
+	msg, _ := stamp.Message(trailing)
+	return msg
+}
+
+// identity reads the Session-Sender identifier that tells sessions between the
+// same ports apart (RFC 8972 section 3). A STAMP sender zeroes the octets
+// behind it; where they are not zero the field is a TWAMP Light sender's
+// padding, which may differ in each packet and must not open a session each.
+func identity(pkt []byte) uint16 {
+	if len(pkt) < stamp.BaseSize {
+		return 0
+	}
+	for _, b := range pkt[16:stamp.BaseSize] {
+		if b != 0 {
+			return 0
+		}
+	}
+	return binary.BigEndian.Uint16(pkt[14:])
+}

@@ -1,0 +1,132 @@
+package reflector
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"tinytwamp/shared/events"
+)
+
+// interfacesEvery is how often the host's own addresses are looked up anew.
+const interfacesEvery = 30 * time.Second
+
+// subscriber is the part of the bus that results come over.
+type subscriber interface {
+	Subscribe(subject string, handle func(subject string, body []byte)) (cancel func(), err error)
+}
+
+// results hears the results of tests that were made against this reflector,
+// and puts them into its test log.
+type results struct {
+	bus       subscriber
+	listening []netip.AddrPort // as bound
+	advertise []netip.AddrPort // as seen by probers, behind NAT
+	table     *table           // nil: stateless, nothing can be verified
+	log       *testLog
+	slog      *slog.Logger
+}
+
+// run subscribes to the results for each own address, and follows the host's
+// addresses as they come and go.
+func (r *results) run(ctx context.Context) error {
+	cancels := make(map[netip.AddrPort]func())
+	tick := time.NewTicker(interfacesEvery)
+	defer tick.Stop()
+	for {
+		want := r.addresses()
+		for a := range want {
+			if cancels[a] != nil {
+				continue
+			}
+			cancel, err := r.bus.Subscribe(events.ResultSubject(a), r.handle)
+			if err != nil {
+				r.slog.Warn("results cannot be heard", "address", a, "err", err)
+				continue
+			}
+			cancels[a] = cancel
+		}
+		for a, cancel := range cancels {
+			if !want[a] {
+				cancel()
+				delete(cancels, a)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			for _, cancel := range cancels {
+				cancel()
+			}
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// addresses lists where probers may have tested us.
+func (r *results) addresses() map[netip.AddrPort]bool {
+	all := make(map[netip.AddrPort]bool)
+	for _, a := range r.advertise {
+		all[a] = true
+	}
+	own := hostAddresses()
+	for _, l := range r.listening {
+		if !l.Addr().IsUnspecified() {
+			all[l] = true
+			continue
+		}
+		for _, a := range own {
+			if a.Is4() == l.Addr().Is4() {
+				all[netip.AddrPortFrom(a, l.Port())] = true
+			}
+		}
+	}
+	return all
+}
+
+func hostAddresses() []netip.Addr {
+	nets, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	var addrs []netip.Addr
+	for _, n := range nets {
+		if p, err := netip.ParsePrefix(n.String()); err == nil {
+			addrs = append(addrs, p.Addr().Unmap().WithZone(""))
+		}
+	}
+	return addrs
+}
+
+// handle notes one result.
+func (r *results) handle(subject string, body []byte) {
+	e, err := events.Decode(body)
+	if err != nil {
+		r.slog.Debug("result not readable", "subject", subject, "err", err)
+		return
+	}
+	rtt, err := e.RTT()
+	if err != nil {
+		r.slog.Debug("result not readable", "subject", subject, "err", err)
+		return
+	}
+	if name, ok := events.SubjectName(subject); !ok || name != e.Name() {
+		r.slog.Warn("result of another prober than its subject names ignored", "subject", subject, "source", e.Source)
+		return
+	}
+	result := &events.Result{
+		Prober: rtt.Prober, Target: rtt.Target.Name, Event: e.ID,
+		Sent: rtt.Sent, Received: rtt.Received, Lost: rtt.Lost,
+		Verified: r.table != nil && r.table.knows(rtt.Session.SSID, rtt.Session.Source.Port()),
+	}
+	if rtt.RTT != nil {
+		median := rtt.RTT.P50Ns
+		result.RTTNs = &median
+	}
+	r.log.record(events.Record{
+		Time: e.Time, Kind: events.ResultReceived,
+		Peer: rtt.Session.Source, Local: rtt.Target.Address, SSID: rtt.Session.SSID, Result: result,
+	})
+}

@@ -1,0 +1,112 @@
+package reflector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"tinytwamp/shared/stamp"
+	"tinytwamp/shared/udp"
+)
+
+// How often the reflector asks itself, and how long an answer may take.
+const (
+	selfCheckEvery   = 10 * time.Second
+	selfCheckTimeout = 2 * time.Second
+)
+
+// selfCheck sends test packets to one of the reflector's own sockets: an
+// answer shows that the whole path works, which a running process does not.
+type selfCheck struct {
+	target netip.AddrPort
+	probe  *atomic.Pointer[netip.AddrPort] // tells the worker which peer is us
+	set    func(error)                     // readiness
+}
+
+// loopbackOf gives the address at which a socket bound to a reaches itself.
+func loopbackOf(a netip.AddrPort) netip.AddrPort {
+	switch {
+	case !a.Addr().IsUnspecified():
+		return a
+	case a.Addr().Is4():
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), a.Port())
+	default:
+		return netip.AddrPortFrom(netip.IPv6Loopback(), a.Port())
+	}
+}
+
+func (s *selfCheck) run(ctx context.Context) error {
+	c, err := udp.Listen(udp.Config{Local: netip.AddrPortFrom(s.target.Addr(), 0)})
+	if err != nil {
+		return fmt.Errorf("reflector: self-check: %w", err)
+	}
+	defer c.Close()
+	self := c.LocalAddr()
+	s.probe.Store(&self)
+
+	replies := make(chan uint32, 1)
+	go receiveSequences(c, replies)
+	tick := time.NewTicker(selfCheckEvery)
+	defer tick.Stop()
+	for seq := uint32(0); ; seq++ {
+		s.set(s.ask(ctx, c, seq, replies))
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// ask sends one test packet and waits for its reply.
+func (s *selfCheck) ask(ctx context.Context, c *udp.Conn, seq uint32, replies <-chan uint32) error {
+	pkt := stamp.SenderPacket{
+		Sequence:      seq,
+		Timestamp:     stamp.NewTimestamp(time.Now().UnixNano(), stamp.NTP),
+		ErrorEstimate: stamp.NewErrorEstimate(time.Second, false, stamp.NTP),
+	}
+	b, err := pkt.AppendBinary(nil)
+	if err != nil {
+		return err
+	}
+	if _, err := c.Write([]udp.Message{{Buf: b, N: len(b), Peer: s.target}}); err != nil {
+		return fmt.Errorf("no test packet could be sent to %v: %w", s.target, err)
+	}
+	timeout := time.NewTimer(selfCheckTimeout)
+	defer timeout.Stop()
+	for {
+		select {
+		case got := <-replies:
+			if got == seq {
+				return nil
+			}
+		case <-timeout.C:
+			return fmt.Errorf("no answer from %v to a test packet of its own within %v", s.target, selfCheckTimeout)
+		case <-ctx.Done():
+			return errors.New("ending")
+		}
+	}
+}
+
+// receiveSequences hands on the sender sequence number of each reply until c is
+// closed.
+func receiveSequences(c *udp.Conn, to chan<- uint32) {
+	ms := []udp.Message{{Buf: make([]byte, 256)}}
+	for {
+		n, _, err := c.Read(ms, nil)
+		if err != nil {
+			return
+		}
+		var p stamp.ReflectorPacket
+		if n == 0 || p.UnmarshalBinary(ms[0].Buf[:ms[0].N]) != nil {
+			continue
+		}
+		select {
+		case to <- p.SenderSequence:
+		default:
+		}
+	}
+}

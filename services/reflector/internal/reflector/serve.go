@@ -1,0 +1,199 @@
+package reflector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"tinytwamp/shared/events"
+	"tinytwamp/shared/stamp"
+	"tinytwamp/shared/udp"
+)
+
+// Sizes of a worker's buffers.
+const (
+	batchSize = 64    // datagrams per system call
+	roomSize  = 65535 // octets for one datagram, so that none is cut
+	// Buffers a power of two apart would share few cache lines; this spreads
+	// them.
+	stride = 1<<16 + 3*64
+)
+
+// conn is a datagram socket: [udp.Conn], or an in-memory one in tests.
+type conn interface {
+	Read([]udp.Message, []udp.Event) (int, int, error)
+	Write([]udp.Message) (int, error)
+	LocalAddr() netip.AddrPort
+	Drops() uint64
+	Close() error
+}
+
+// worker answers the packets of one socket.
+type worker struct {
+	// set once
+	conn     conn
+	port     uint16
+	policy   policy
+	table    *table // nil: stateless
+	log      *testLog
+	logging  Logging
+	counters *counters
+	clock    *atomic.Pointer[errorEstimates]
+	self     *atomic.Pointer[netip.AddrPort] // the probe by which the reflector knows that it answers
+
+	// owned by run
+	ms    []udp.Message
+	noted [batchSize]noted
+	last  int64 // last packet in the test log, when stateless
+}
+
+// noted is a request of the current batch that the test log follows.
+type noted struct {
+	yes      bool
+	key      key
+	sequence uint32
+}
+
+// policy decides who is answered.
+type policy struct {
+	allow     []netip.Prefix // empty: all
+	symmetric []netip.Prefix // who may send from a reflector's own port
+	ports     []uint16       // our own listening ports
+	strict    bool
+}
+
+// verdict applies the policy to a sender.
+func (p *policy) verdict(peer netip.AddrPort) reason {
+	contains := func(x netip.Prefix) bool { return x.Contains(peer.Addr()) }
+	if len(p.allow) > 0 && !slices.ContainsFunc(p.allow, contains) {
+		return notAllowed
+	}
+	// A forged request from one reflector's port to another would go back and
+	// forth for ever.
+	if (peer.Port() == stamp.Port || slices.Contains(p.ports, peer.Port())) && !slices.ContainsFunc(p.symmetric, contains) {
+		return loop
+	}
+	return answered
+}
+
+// run answers packets until the socket is closed, which ctx's end does.
+func (w *worker) run(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { w.conn.Close() })
+	defer stop()
+	w.ms = make([]udp.Message, batchSize)
+	slab := make([]byte, batchSize*stride)
+	for i := range w.ms {
+		w.ms[i].Buf = slab[i*stride:][:roomSize:roomSize]
+	}
+	for {
+		n, _, err := w.conn.Read(w.ms, nil)
+		if err != nil {
+			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return nil
+			}
+			return fmt.Errorf("reflector: reading %v: %w", w.conn.LocalAddr(), err)
+		}
+		w.counters.received.Add(uint64(n))
+		w.send(w.answer(n))
+	}
+}
+
+// answer turns the requests in ms[:n] into replies, moves these to the front,
+// and returns their number.
+func (w *worker) answer(n int) int {
+	replies := 0
+	for i := range n {
+		m := &w.ms[i]
+		size, follow, why := w.reply(m)
+		if why != answered {
+			w.counters.dropped(why, m.Peer)
+			continue
+		}
+		m.N = size
+		m.TOS &^= 3 // ECN 0: a reply's congestion marks are its own path's
+		w.noted[replies] = follow
+		if replies != i {
+			w.ms[replies], w.ms[i] = w.ms[i], w.ms[replies]
+		}
+		replies++
+	}
+	return replies
+}
+
+// reply answers one request in place.
+func (w *worker) reply(m *udp.Message) (size int, follow noted, why reason) {
+	if m.Truncated {
+		return 0, follow, truncated
+	}
+	var req stamp.SenderPacket
+	if why = decode(&req, m.Buf[:m.N]); why != answered {
+		return 0, follow, why
+	}
+	out := reply{strict: w.policy.strict, clock: *w.clock.Load()}
+	if self := w.self.Load(); self == nil || *self != m.Peer {
+		if why = w.policy.verdict(m.Peer); why != answered {
+			return 0, follow, why
+		}
+		follow = w.enter(m, &req, &out)
+	}
+	return respond(&req, m.Buf, m.N, arrival{time: m.Time, ttl: m.TTL}, out), follow, answered
+}
+
+// enter finds the state of a request's session, and notes the request if the
+// test log follows it.
+func (w *worker) enter(m *udp.Message, req *stamp.SenderPacket, out *reply) noted {
+	pkt := m.Buf[:m.N]
+	f := noted{key: key{peer: m.Peer, local: netip.AddrPortFrom(m.Local, w.port), ssid: identity(pkt)}, sequence: req.Sequence}
+	opened := false
+	if w.table != nil {
+		out.sequence, opened, f.yes, out.stateful = w.table.touch(f.key, m.Time, int64(w.logging))
+	} else if f.yes = m.Time-w.last >= int64(w.logging); f.yes {
+		w.last = m.Time
+	}
+	if out.stateful {
+		f.sequence = out.sequence
+	}
+	if opened {
+		w.log.packet(events.SessionOpened, m.Time, f.key, 0, nil)
+	}
+	switch {
+	case w.logging == LogOff:
+		f.yes = false
+	case f.yes:
+		w.log.packet(events.PacketReceived, m.Time, f.key, req.Sequence, pkt)
+	default:
+		w.log.skipped()
+	}
+	return f
+}
+
+// send stamps T3 on n replies and sends them, skipping those that the host
+// refuses.
+func (w *worker) send(n int) {
+	for from := 0; from < n; {
+		for i := from; i < n; i++ {
+			setTransmitTime(w.ms[i].Buf, time.Now().UnixNano())
+		}
+		sent, err := w.conn.Write(w.ms[from:n])
+		w.counters.replies.Add(uint64(sent))
+		for i := from; i < from+sent; i++ {
+			if f := &w.noted[i]; f.yes {
+				w.log.packet(events.ResponseSent, time.Now().UnixNano(), f.key, f.sequence, w.ms[i].Buf[:w.ms[i].N])
+			}
+		}
+		from += sent
+		if err == nil {
+			continue
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		w.counters.dropped(sendFailed, w.ms[from].Peer)
+		from++
+	}
+}

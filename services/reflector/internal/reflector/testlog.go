@@ -1,0 +1,183 @@
+package reflector
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"tinytwamp/shared/events"
+	"tinytwamp/shared/stamp"
+)
+
+// Bounds of the test log. The rest is counted as omitted.
+const (
+	noteQueue     = 1024 // notes on their way from the packet loop
+	recordsPerLog = 512  // records in one event, which goes out once a second
+)
+
+// Logging says which packets the test log follows: the least time between two
+// of a session, in ns.
+type Logging int64
+
+// What -log-packets can be.
+const (
+	LogAll     Logging = 0
+	LogSampled Logging = Logging(time.Second)
+	LogOff     Logging = math.MaxInt64
+)
+
+// UnmarshalText reads the setting.
+func (l *Logging) UnmarshalText(b []byte) error {
+	switch string(b) {
+	case "off":
+		*l = LogOff
+	case "sampled":
+		*l = LogSampled
+	case "all":
+		*l = LogAll
+	default:
+		return errors.New("must be off, sampled or all")
+	}
+	return nil
+}
+
+// note is a record as the packet loop hands it over: of a fixed size, so that
+// it costs no allocation.
+type note struct {
+	time        int64
+	kind        events.RecordKind
+	peer, local netip.AddrPort
+	ssid        uint16
+	sequence    uint32
+	size        int
+	messageLen  int
+	message     [stamp.MaxMessage]byte
+}
+
+// testLog gathers records, writes each as a readable line, and sends them on
+// in batches.
+type testLog struct {
+	line    func(at time.Time, kind, text string)
+	publish func(at time.Time, l *events.Log)
+
+	notes   chan *note
+	free    chan *note // notes for reuse
+	results chan events.Record
+	omitted atomic.Uint64
+
+	batch []events.Record // owned by run
+}
+
+func newTestLog(line func(time.Time, string, string), publish func(time.Time, *events.Log)) *testLog {
+	l := &testLog{
+		line:    line,
+		publish: publish,
+		notes:   make(chan *note, noteQueue),
+		free:    make(chan *note, noteQueue),
+		results: make(chan events.Record, noteQueue),
+	}
+	for range noteQueue {
+		l.free <- new(note)
+	}
+	return l
+}
+
+// packet notes a request, a reply, or (without octets) a new session. It never waits.
+func (l *testLog) packet(kind events.RecordKind, at int64, k key, sequence uint32, pkt []byte) {
+	select {
+	case n := <-l.free:
+		n.time, n.kind, n.peer, n.local, n.ssid = at, kind, k.peer, k.local, k.ssid
+		n.sequence, n.size = sequence, len(pkt)
+		n.messageLen = 0
+		if kind == events.PacketReceived {
+			n.messageLen = copy(n.message[:], message(pkt))
+		}
+		l.notes <- n // has room: there are as many notes as places
+	default:
+		l.omitted.Add(1)
+	}
+}
+
+// skipped counts a request and its reply that the log does not follow.
+func (l *testLog) skipped() { l.omitted.Add(2) }
+
+// record takes a record that does not come from the packet loop. It never
+// waits.
+func (l *testLog) record(r events.Record) {
+	select {
+	case l.results <- r:
+	default:
+		l.omitted.Add(1)
+	}
+}
+
+// run writes and sends records until ctx ends, and then what is left. Once a
+// second it asks more for the records of what was only counted.
+func (l *testLog) run(ctx context.Context, more func(now time.Time, add func(events.Record))) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case n := <-l.notes:
+			l.addNote(n)
+		case r := <-l.results:
+			l.add(r)
+		case now := <-tick.C:
+			more(now, l.add)
+			l.flush(now)
+		case <-ctx.Done():
+			l.finish(more)
+			return
+		}
+	}
+}
+
+func (l *testLog) finish(more func(time.Time, func(events.Record))) {
+	for {
+		select {
+		case n := <-l.notes:
+			l.addNote(n)
+		case r := <-l.results:
+			l.add(r)
+		default:
+			now := time.Now()
+			more(now, l.add)
+			l.flush(now)
+			return
+		}
+	}
+}
+
+func (l *testLog) addNote(n *note) {
+	r := events.Record{
+		Time: time.Unix(0, n.time).UTC(), Kind: n.kind, Peer: n.peer, Local: n.local, SSID: n.ssid,
+		Size: n.size, Message: string(n.message[:n.messageLen]),
+	}
+	if n.kind != events.SessionOpened {
+		sequence := n.sequence
+		r.Sequence = &sequence
+	}
+	l.free <- n
+	l.add(r)
+}
+
+func (l *testLog) add(r events.Record) {
+	if len(l.batch) == recordsPerLog {
+		l.omitted.Add(1)
+		return
+	}
+	l.batch = append(l.batch, r)
+	l.line(r.Time, string(r.Kind), r.Text())
+}
+
+func (l *testLog) flush(now time.Time) {
+	omitted := l.omitted.Swap(0)
+	if len(l.batch) == 0 && omitted == 0 {
+		return
+	}
+	l.publish(now, &events.Log{Service: "reflector", Records: l.batch, Omitted: omitted})
+	l.batch = l.batch[:0]
+}

@@ -1,0 +1,86 @@
+// Command reflector answers STAMP and TWAMP Light test packets: the TWAMP
+// server.
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tinytwamp/services/reflector/internal/reflector"
+	"tinytwamp/shared/bus"
+	"tinytwamp/shared/events"
+	"tinytwamp/shared/service"
+)
+
+// drainTimeout is how long the last events may take when the service ends.
+const drainTimeout = 5 * time.Second
+
+var program = service.Program{
+	Name:  "reflector",
+	About: "Answers STAMP (RFC 8762) and TWAMP Light (RFC 5357) test packets, and publishes a test log to NATS.",
+	Examples: []string{
+		"reflector",
+		"reflector -listen [::1]:18620,127.0.0.1:18620",
+		"reflector -listen 192.0.2.1 -allow 192.0.2.0/24 -log-packets all",
+		"reflector -nats-url nats://nats:4222 -admin 127.0.0.1:9862",
+		"reflector healthcheck -admin 127.0.0.1:9862",
+	},
+}
+
+func main() { service.Main(run) }
+
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	var cfg Config
+	_, exit, ok := program.Parse(&cfg, args, environ, stdout, stderr)
+	if !ok {
+		return exit
+	}
+	log := service.NewLogger(stderr, cfg.Common)
+	if err := serve(ctx, &cfg, log, stdout); err != nil {
+		log.Error("reflector ended", "err", err)
+		return service.ExitInternal
+	}
+	return service.ExitOK
+}
+
+// serve runs the reflector, its admin HTTP and its way to the bus until ctx
+// ends.
+func serve(ctx context.Context, cfg *Config, log *slog.Logger, stdout io.Writer) error {
+	readable, err := service.OpenReadable(cfg.Common, stdout)
+	if err != nil {
+		return err
+	}
+	defer readable.Close()
+	client, err := bus.Open(cfg.Bus, "reflector", cfg.Common.Name, log)
+	if err != nil {
+		return err
+	}
+	defer client.Close(drainTimeout)
+
+	rc := reflector.Config{
+		Listen: plain(cfg.Listen), Named: cfg.listenNamed(), Advertise: plain(cfg.Advertise),
+		Allow: cfg.Allow, AllowSymmetric: cfg.AllowSymmetric,
+		Stateless: cfg.Stateless, SessionTable: cfg.SessionTable, Strict: cfg.Strict, Logging: cfg.LogPackets,
+		Line: readable.Line, Publish: func(at time.Time, l *events.Log) { client.Emit(at, l) }, Log: log,
+	}
+	if client != nil {
+		rc.Bus = client
+	}
+	health := service.NewHealth()
+	rc.Ready = health.Set
+	r, err := reflector.New(rc)
+	if err != nil {
+		return err
+	}
+	metrics := prometheus.NewRegistry()
+	r.Register(metrics)
+	admin, err := service.ListenAdmin(cfg.Common, health, metrics)
+	if err != nil {
+		return err
+	}
+	return service.Run(ctx, service.Task{Name: "admin", Run: admin.Serve}, service.Task{Name: "reflector", Run: r.Run})
+}

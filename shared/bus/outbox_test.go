@@ -1,0 +1,112 @@
+package bus
+
+import (
+	"sync"
+	"testing"
+)
+
+func (o *outbox) takeIDs() (ids string) {
+	for e := o.take(); e != nil; e = o.take() {
+		ids += e.event.ID[len("id-"):]
+	}
+	return ids
+}
+
+func TestOutboxOrder(t *testing.T) {
+	o := &outbox{limit: 1 << 20}
+	for i := range 3 {
+		o.add(testEvent(i, 1))
+	}
+	first := o.take()
+	o.putBack(first)
+	if got := o.takeIDs(); got != "120" {
+		t.Errorf("order is %s, want 120: what failed waits behind the others", got)
+	}
+	if pending, bytes, _ := o.stats(); pending != 3 || bytes == 0 {
+		t.Errorf("%d pending, %d octets: taken is not gone", pending, bytes)
+	}
+}
+
+// The oldest goes, whether it waits or is on its way; what becomes of the try
+// afterwards changes nothing.
+func TestOutboxDropsOldest(t *testing.T) {
+	e := testEvent(0, 100)
+	size := int64(len(e.Body)+len(e.Subject)+len(e.ID)) + entryOverhead
+	o := &outbox{limit: 3 * size}
+	for i := range 3 {
+		o.add(testEvent(i, 100))
+	}
+	flying := o.take()
+	o.add(testEvent(3, 100)) // drops 0, which is on its way
+	o.add(testEvent(4, 100)) // drops 1, which waits
+	o.putBack(flying)
+	if o.remove(flying) {
+		t.Error("an entry that was dropped was removed again")
+	}
+	if got := o.takeIDs(); got != "234" {
+		t.Errorf("left are %s, want 234", got)
+	}
+	o.add(testEvent(5, 1000)) // above the limit: dropping all others would not help
+	if pending, bytes, dropped := o.stats(); pending != 3 || bytes != 3*size || dropped != 3 {
+		t.Errorf("%d pending, %d octets, %d dropped", pending, bytes, dropped)
+	}
+}
+
+func TestOutboxEmpties(t *testing.T) {
+	o := &outbox{limit: 1 << 20}
+	empty := func(c <-chan struct{}) bool {
+		select {
+		case <-c:
+			return true
+		default:
+			return false
+		}
+	}
+	if !empty(o.whenEmpty()) {
+		t.Error("an empty outbox is not empty")
+	}
+	o.add(testEvent(0, 1))
+	o.add(testEvent(1, 1))
+	one, two := o.whenEmpty(), o.whenEmpty()
+	o.remove(o.take())
+	if empty(one) || empty(two) {
+		t.Error("empty with an event in it")
+	}
+	o.remove(o.take())
+	if !empty(one) || !empty(two) {
+		t.Error("not empty without one")
+	}
+}
+
+// Whatever is done at once, the figures add up.
+func TestOutboxConcurrently(t *testing.T) {
+	const n = 2000
+	o := &outbox{limit: 100 * entryOverhead}
+	var removed int
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for i := range n {
+				o.add(testEvent(i, 10))
+			}
+		})
+	}
+	wg.Go(func() {
+		for i := range n {
+			e := o.take()
+			if e == nil {
+				continue
+			}
+			if i%3 == 0 {
+				o.putBack(e)
+			} else if o.remove(e) {
+				removed++
+			}
+		}
+	})
+	wg.Wait()
+	pending, bytes, dropped := o.stats()
+	if pending+removed+int(dropped) != 4*n || bytes > o.limit {
+		t.Errorf("%d pending, %d removed, %d dropped of %d; %d octets", pending, removed, dropped, 4*n, bytes)
+	}
+}

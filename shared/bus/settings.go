@@ -1,0 +1,40 @@
+package bus
+
+import "tinytwamp/shared/service"
+
+// Settings are those of the bus. Put them into a service's own.
+type Settings struct {
+	URL   service.URL `env:"NATS_URL" default:"off: no bus" arg:"URL" group:"NATS" help:"NATS server to publish to, for instance nats://nats:4222; several with commas between them."`
+	Creds string      `env:"NATS_CREDS" default:"none" arg:"FILE" group:"NATS" help:"Credentials file (JWT and key) of the NATS user."`
+	NKey  string      `env:"NATS_NKEY" default:"none" arg:"FILE" group:"NATS" help:"File with the nkey seed of the NATS user."`
+	CA    string      `env:"NATS_CA" default:"the system's" arg:"FILE" group:"NATS" help:"Certificates that the NATS server's must be signed by; asks for TLS."`
+	Cert  string      `env:"NATS_CERT" default:"none" arg:"FILE" group:"NATS" help:"Own certificate for TLS; needs the key as well."`
+	Key   string      `env:"NATS_KEY" default:"none" arg:"FILE" group:"NATS" help:"Key of the own certificate."`
+
+	Outbox     string        `env:"OUTBOX" default:"memory" arg:"FOLDER" group:"NATS" help:"Folder that keeps events until they are delivered. This version keeps them in memory only: leave it empty."`
+	OutboxSize service.Bytes `env:"OUTBOX_SIZE" envDefault:"64MiB" arg:"SIZE" group:"NATS" help:"Room for events that are not delivered yet; when it is full the oldest are dropped, and counted."`
+}
+
+// Enabled tells whether there is a bus to connect to.
+func (s Settings) Enabled() bool { return s.URL != "" }
+
+// Check finds settings that do not go together.
+func (s *Settings) Check() []service.Problem {
+	var problems []service.Problem
+	if s.Creds != "" && s.NKey != "" {
+		problems = append(problems, service.Problem{Var: "NATS_NKEY", Msg: "must be empty when there is a credentials file: one user has one of them"})
+	}
+	if s.Cert != "" && s.Key == "" {
+		problems = append(problems, service.Problem{Var: "NATS_KEY", Msg: "must be the key of the certificate"})
+	}
+	if s.Key != "" && s.Cert == "" {
+		problems = append(problems, service.Problem{Var: "NATS_CERT", Msg: "must be the certificate of the key"})
+	}
+	if s.Outbox != "" {
+		problems = append(problems, service.Problem{Var: "OUTBOX", Msg: "must be empty: this version keeps events in memory only"})
+	}
+	if s.OutboxSize <= 0 {
+		problems = append(problems, service.Problem{Var: "OUTBOX_SIZE", Msg: "must be above 0"})
+	}
+	return problems
+}

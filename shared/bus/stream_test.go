@@ -1,0 +1,145 @@
+package bus_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"tinytwamp/shared/bus"
+	"tinytwamp/shared/bus/bustest"
+)
+
+func TestInitIsIdempotent(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	s := bustest.NewServer(t)
+	c := connect(t, s.URL(), "logger", newLines())
+	stream := bus.StreamConfig{Replicas: 1, MaxAge: time.Minute, MaxBytes: 1 << 20}
+	for _, durable := range []bus.ConsumerConfig{
+		{Durable: "logger"},
+		{Durable: "logger-rtt", Filters: []string{"twamp.v1.rtt.>"}},
+		{Durable: "logger-two", Filters: []string{"twamp.v1.log.>", "twamp.v1.dlq.>"}},
+	} {
+		for range 2 {
+			if err := c.Init(ctx, stream, durable); err != nil {
+				t.Fatalf("%s: %v", durable.Durable, err)
+			}
+		}
+	}
+	s.Restart()
+	if err := c.Init(ctx, stream, bus.ConsumerConfig{Durable: "logger-two", Filters: []string{"twamp.v1.dlq.>", "twamp.v1.log.>"}}); err != nil {
+		t.Errorf("after a restart: %v", err)
+	}
+}
+
+func TestInitNamesDifferences(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	c := connect(t, bustest.NewServer(t).URL(), "logger", newLines())
+	stream, durable := bus.StreamConfig{MaxAge: 24 * time.Hour, MaxBytes: 1 << 20}, bus.ConsumerConfig{Durable: "logger"}
+	if err := c.Init(ctx, stream, durable); err != nil {
+		t.Fatal(err)
+	}
+	check := func(err error, words ...string) {
+		t.Helper()
+		if !errors.Is(err, bus.ErrDiffers) {
+			t.Fatalf("error is %v", err)
+		}
+		for _, w := range words {
+			if !strings.Contains(err.Error(), w) {
+				t.Errorf("%q is not in %q", w, err)
+			}
+		}
+	}
+	err := c.Init(ctx, bus.StreamConfig{MaxAge: 48 * time.Hour, MaxBytes: 2 << 20}, durable)
+	check(err, "stream TWAMP", "max_age is 24h0m0s, asked for is 48h0m0s", "max_bytes is 1048576, asked for is 2097152", "nats stream edit TWAMP")
+	if strings.Contains(err.Error(), "num_replicas") {
+		t.Errorf("names what does not differ: %v", err)
+	}
+	err = c.Init(ctx, stream, bus.ConsumerConfig{Durable: "logger", Filters: []string{"twamp.v1.rtt.>"}})
+	check(err, "consumer logger", "filter_subjects is [], asked for is [twamp.v1.rtt.>]", "nats consumer edit TWAMP logger")
+	// And nothing was changed by trying.
+	if err := c.Init(ctx, stream, durable); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestConsumerIsMissing(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	c := connect(t, bustest.NewServer(t).URL(), "logger", newLines())
+	for range 2 {
+		if _, err := c.Consumer(ctx, "other"); !errors.Is(err, bus.ErrMissing) || !strings.Contains(err.Error(), "logger -init") {
+			t.Errorf("error is %v", err)
+		}
+		if err := c.Init(ctx, bus.StreamConfig{}, bus.ConsumerConfig{Durable: "logger"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What is acknowledged or terminated does not come again, what is refused does.
+func TestAckNakTerm(t *testing.T) {
+	t.Parallel()
+	ctx, log := testContext(t), newLines()
+	c := initialized(t, bustest.NewServer(t), "p1", log)
+	p := publisher(t, c, settings(""), log)
+	acked, naked, termed := event(t, "ack"), event(t, "nak"), event(t, "term")
+	p.Publish(acked)
+	p.Publish(naked)
+	p.Publish(termed)
+	k := consumer(t, c)
+	for seen := 0; seen < 3; {
+		batch, err := k.Next(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range batch {
+			seen++
+			switch d.ID {
+			case acked.ID:
+				err = d.Ack()
+			case naked.ID:
+				err = d.Nak(10 * time.Millisecond)
+			case termed.ID:
+				err = d.Term("poison")
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	again, err := k.Next(ctx)
+	if err != nil || len(again) != 1 || again[0].ID != naked.ID || again[0].Delivered != 2 {
+		t.Fatalf("again came %+v, %v", again, err)
+	}
+	if err := again[0].Ack(); err != nil {
+		t.Error(err)
+	}
+	for {
+		state, err := k.State(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if state.AckFloor == 3 && state.Pending == 0 {
+			break
+		}
+	}
+}
+
+func TestNextEnds(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	c := initialized(t, bustest.NewServer(t), "p1", newLines())
+	k := consumer(t, c)
+	failed := make(chan error)
+	go func() {
+		_, err := k.Next(ctx)
+		failed <- err
+	}()
+	k.Close()
+	if err := <-failed; err == nil || !strings.HasPrefix(err.Error(), "bus: ") {
+		t.Errorf("error is %v", err)
+	}
+}

@@ -1,0 +1,64 @@
+package events
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Log is a batch of test-log records of one instance: at most one event a
+// second, so that logging a packet never costs a message. Its type is [TypeLog].
+type Log struct {
+	Service string   `json:"service"` // reflector or prober
+	Records []Record `json:"records"`
+	Omitted uint64   `json:"omitted"` // records left out since the event before, by sampling or by the rate cap
+}
+
+// RecordKind is what a record tells.
+type RecordKind string
+
+// Kinds of [Record].
+const (
+	SessionOpened  RecordKind = "session_opened"
+	PacketReceived RecordKind = "packet_received"
+	ResponseSent   RecordKind = "response_sent"
+	PacketDropped  RecordKind = "packet_dropped"
+	ResultReceived RecordKind = "result_received"
+	SessionEnded   RecordKind = "session_ended"
+)
+
+// Record is one line of the test log.
+type Record struct {
+	Time     time.Time      `json:"time"`
+	Kind     RecordKind     `json:"kind"`
+	Peer     netip.AddrPort `json:"peer"`               // the other end; zero where there is none
+	Local    netip.AddrPort `json:"local"`              // this end
+	SSID     uint16         `json:"ssid"`               // Session-Sender identifier, 0: none
+	Sequence *uint32        `json:"sequence,omitempty"` // of the packet: the sender's when received, the reflector's when sent
+	Size     int            `json:"size,omitempty"`     // octets of UDP payload
+	Message  string         `json:"message,omitempty"`  // readable message of a packet, as it came: escape before printing
+	Reason   string         `json:"reason,omitempty"`   // why packets were dropped, or a session ended
+	Count    uint64         `json:"count,omitempty"`    // packets that the record stands for: dropped, or of the ended session
+	Result   *Result        `json:"result,omitempty"`   // of ResultReceived
+}
+
+// Result is what a reflector notes of a test that was made against it.
+type Result struct {
+	Prober   string `json:"prober"`
+	Target   string `json:"target"`
+	Event    string `json:"event"` // id of the RTT event
+	Sent     uint64 `json:"sent"`
+	Received uint64 `json:"received"`
+	Lost     uint64 `json:"lost"`
+	RTTNs    *int64 `json:"rtt_ns"`   // median; null: no reply
+	Verified bool   `json:"verified"` // the session table knows this session
+}
+
+// DeadLetter is a message of the stream that could not be read. Its type is
+// [TypeDeadLetter].
+type DeadLetter struct {
+	Reason    string `json:"reason"`
+	Subject   string `json:"subject"`
+	StreamSeq uint64 `json:"stream_seq"`
+	Size      int    `json:"size"` // octets of the message
+	Body      []byte `json:"body"` // its first 64 KiB, base64
+}

@@ -1,0 +1,198 @@
+package events
+
+import (
+	"net/netip"
+	"time"
+)
+
+// RTT is the result of one test session: of a whole run (a burst), or of one
+// interval of a continuous test. Its type is [TypeRTT].
+//
+// Counts are packets. Every packet that was sent is in exactly one of
+// Received, Late and Lost. Fields that end in _ns are integer nanoseconds; a
+// figure that could not be measured is null, never 0.
+type RTT struct {
+	Prober  string  `json:"prober"`  // the prober's -name
+	Target  Target  `json:"target"`  // what was tested
+	Session Session `json:"session"` // how it was tested
+	Report  Report  `json:"report"`  // which part of the test this is
+
+	Planned  uint64 `json:"planned"`  // packets that the schedule held
+	Sent     uint64 `json:"sent"`     // packets that left: received + late + lost
+	Received uint64 `json:"received"` // answered within the timeout
+	Late     uint64 `json:"late"`     // answered after the timeout, before this report was made
+	Lost     uint64 `json:"lost"`     // not answered
+
+	LostForward    *uint64 `json:"lost_forward"`    // lost on the way to the reflector; null: the reflector's sequence numbers do not tell
+	LostBackward   *uint64 `json:"lost_backward"`   // lost on the way back; null: likewise
+	LostUnresolved *uint64 `json:"lost_unresolved"` // lost after the last answer that could tell the direction; null: likewise
+
+	Duplicates         uint64  `json:"duplicates"`          // replies beyond the first to a packet
+	DuplicatesForward  *uint64 `json:"duplicates_forward"`  // of these, doubled on the way to the reflector; null: unknown
+	DuplicatesBackward *uint64 `json:"duplicates_backward"` // of these, doubled on the way back; null: unknown
+
+	Reordered       uint64 `json:"reordered"`         // replies that came after a later packet's (RFC 4737 section 3)
+	Unexpected      uint64 `json:"unexpected"`        // datagrams from the target that fit no packet of the session
+	Implausible     uint64 `json:"implausible"`       // replies with T3-T2 outside [0, T4-T1]: received, but without delays
+	LateAfterReport uint64 `json:"late_after_report"` // replies to packets that an earlier report counted as lost
+	SendErrors      uint64 `json:"send_errors"`       // packets of the schedule that the host refused to send
+
+	RTT        *Delay  `json:"rtt"`        // (T4-T1)-(T3-T2)
+	Forward    *OneWay `json:"forward"`    // T2-T1
+	Backward   *OneWay `json:"backward"`   // T4-T3
+	Processing *Delay  `json:"processing"` // T3-T2, in the reflector
+
+	LossPeriods *LossPeriods `json:"loss_periods"` // null: no packet was lost
+
+	HopsForward  *Hops   `json:"hops_forward"`  // null: the reflector does not report TTL
+	HopsBackward *Hops   `json:"hops_backward"` // null: this host does not report TTL
+	Marking      Marking `json:"marking"`       // DSCP and ECN along the path
+
+	Timestamps Timestamps `json:"timestamps"` // where the prober's timestamps came from
+	Clock      Clock      `json:"clock"`      // what both ends say of their clocks
+
+	Lateness *Distribution `json:"lateness"` // how late packets were handed to the network, against the schedule
+	ICMP     []ICMP        `json:"icmp"`     // ICMP errors that came back, by kind
+	Health   Health        `json:"health"`   // the measuring host's own condition
+}
+
+// Target is what a session tests.
+type Target struct {
+	Name    string            `json:"name"`             // as the user calls it
+	Host    string            `json:"host"`             // as it was asked for: name or address
+	Address netip.AddrPort    `json:"address"`          // the address that was tested
+	Labels  map[string]string `json:"labels,omitempty"` // the user's own
+}
+
+// Session is how a target was tested.
+type Session struct {
+	SSID       uint16         `json:"ssid"`             // Session-Sender identifier, RFC 8972 section 3
+	Mode       string         `json:"mode"`             // stamp, light or twamp
+	Source     netip.AddrPort `json:"source"`           // the prober's own end
+	IntervalNs int64          `json:"interval_ns"`      // mean time between packets
+	TimeoutNs  int64          `json:"timeout_ns"`       // after which a packet is lost
+	Size       int            `json:"size"`             // octets of UDP payload
+	Schedule   string         `json:"schedule"`         // periodic or poisson
+	Timestamp  string         `json:"timestamp_format"` // ntp or ptp, as sent
+	Message    string         `json:"message"`          // readable message in each packet
+}
+
+// Kinds of [Report].
+const (
+	ReportRun      = "run"      // a burst from its first packet to its last
+	ReportInterval = "interval" // a part of a continuous test
+)
+
+// Report places a report in its test. A packet belongs to the report in whose
+// time it was sent; intervals of one session neither overlap nor leave gaps.
+type Report struct {
+	Kind  string    `json:"kind"`
+	Index uint64    `json:"index"` // 0 for the first of a session
+	Start time.Time `json:"start"`
+	End   time.Time `json:"end"`
+	Cut   bool      `json:"cut"` // ended early, by a signal
+}
+
+// Distribution sums up a set of times. Quantiles are values that occurred (or
+// within 0.1 % of one, beyond 65,536 values in a report).
+type Distribution struct {
+	MinNs    int64  `json:"min_ns"`
+	MeanNs   int64  `json:"mean_ns"`
+	StddevNs int64  `json:"stddev_ns"`
+	P50Ns    int64  `json:"p50_ns"`
+	P90Ns    int64  `json:"p90_ns"`
+	P95Ns    int64  `json:"p95_ns"`
+	P99Ns    int64  `json:"p99_ns"`
+	P999Ns   int64  `json:"p999_ns"`
+	MaxNs    int64  `json:"max_ns"`
+	N        uint64 `json:"n"`
+}
+
+// Delay sums up a delay over received packets, and its variation, each
+// definition under its own name.
+type Delay struct {
+	Distribution
+	IPDV            *Distribution `json:"ipdv"`              // delay of a packet minus that of the packet sent before it, RFC 3393; null: no such pair
+	PDV             *Distribution `json:"pdv"`               // delay minus the smallest one, RFC 5481 section 4.2
+	JitterRFC3550Ns int64         `json:"jitter_rfc3550_ns"` // smoothed, RFC 3550 section 6.4.1
+	P95P50Ns        int64         `json:"p95_p50_ns"`        // p95 minus p50
+	Histogram       *Histogram    `json:"histogram"`
+}
+
+// OneWay is a delay in one direction. It is signed: it holds the offset
+// between the two clocks, which is why it says whether to trust it. Its
+// variation does not depend on the offset.
+type OneWay struct {
+	Delay
+	Valid bool `json:"valid"` // both clocks say that they are synchronized, and neither stepped
+}
+
+// Histogram is an HDR histogram (3 significant digits, V2 compressed, base64).
+// Histograms of several reports can be merged once their bases are added back.
+type Histogram struct {
+	BaseNs int64  `json:"base_ns"` // value = base_ns + recorded
+	HDR    string `json:"hdr_v2"`
+}
+
+// LossPeriods describes how losses cluster, RFC 3357.
+type LossPeriods struct {
+	Count       uint64  `json:"count"`        // loss periods: runs of consecutive lost packets
+	Longest     uint64  `json:"longest"`      // packets in the longest one
+	MinDistance *uint64 `json:"min_distance"` // smallest sequence distance between two lost packets, loss distance; null: one loss
+	MaxDistance *uint64 `json:"max_distance"`
+}
+
+// Hops is a path's length: 255 minus the TTL or hop limit on arrival.
+type Hops struct {
+	Min     uint8  `json:"min"`
+	Max     uint8  `json:"max"`
+	Last    uint8  `json:"last"`
+	Changes uint64 `json:"changes"` // how often it differed from the packet before
+}
+
+// Marking follows DSCP and ECN along the path. Null: that end does not report it.
+type Marking struct {
+	SentDSCP      uint8  `json:"sent_dscp"`
+	SentECN       uint8  `json:"sent_ecn"`
+	ReflectorDSCP *uint8 `json:"reflector_dscp"` // as it arrived at the reflector
+	ReflectorECN  *uint8 `json:"reflector_ecn"`
+	ReturnedDSCP  *uint8 `json:"returned_dscp"` // as the reply came back
+	ReturnedECN   *uint8 `json:"returned_ecn"`
+	Remarked      uint64 `json:"remarked"` // replies that came back with another DSCP than was sent
+}
+
+// Timestamps counts received packets by the source of the prober's timestamps.
+type Timestamps struct {
+	T1Kernel uint64 `json:"t1_kernel"`
+	T1User   uint64 `json:"t1_user"`
+	T4Kernel uint64 `json:"t4_kernel"`
+	T4User   uint64 `json:"t4_user"`
+}
+
+// Clock holds what both ends say of their clocks (Error Estimate, RFC 4656
+// section 4.1.2).
+type Clock struct {
+	ProberSynchronized    bool   `json:"prober_synchronized"`
+	ProberErrorNs         int64  `json:"prober_error_ns"`
+	ProberSteps           uint64 `json:"prober_steps"`           // steps of the wall clock seen during the report
+	ReflectorSynchronized *bool  `json:"reflector_synchronized"` // null: no reply
+	ReflectorErrorNs      *int64 `json:"reflector_error_ns"`     // null: no reply
+}
+
+// ICMP counts one kind of ICMP error.
+type ICMP struct {
+	From  netip.Addr `json:"from"` // who sent it
+	Type  uint8      `json:"type"`
+	Code  uint8      `json:"code"`
+	Text  string     `json:"text"` // in words, for instance "port unreachable"
+	MTU   uint32     `json:"mtu,omitempty"`
+	Count uint64     `json:"count"`
+}
+
+// Health is the measuring host's own condition during the report.
+type Health struct {
+	KernelDrops uint64   `json:"kernel_drops"` // datagrams that the kernel dropped for want of buffer, on the session's socket
+	ThrottledNs int64    `json:"throttled_ns"` // time that the process's cgroup was denied the CPU
+	Suspect     bool     `json:"suspect"`      // the figures may be the host's and not the network's
+	Reasons     []string `json:"reasons"`      // why
+}

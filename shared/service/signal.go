@@ -1,0 +1,46 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Main runs a program and ends the process with the code that run returns.
+// SIGINT and SIGTERM end run's context; a second one ends the process at once.
+func Main(run func(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int) {
+	ctx, end := WithSignal(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() { // lives as long as the process
+		end((<-signals).(syscall.Signal))
+		os.Exit(SignalExit((<-signals).(syscall.Signal)))
+	}()
+	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+}
+
+// WithSignal returns a context and the function that ends it as a signal to
+// the process does. Tests use it to send their program a signal.
+func WithSignal(parent context.Context) (ctx context.Context, end func(syscall.Signal)) {
+	ctx, cancel := context.WithCancelCause(parent)
+	return ctx, func(s syscall.Signal) { cancel(signalError{s}) }
+}
+
+// Signal tells which signal ended ctx, if it was one.
+func Signal(ctx context.Context) (syscall.Signal, bool) {
+	var s signalError
+	ok := errors.As(context.Cause(ctx), &s)
+	return s.signal, ok
+}
+
+// SignalExit returns the exit code of a program that a signal cut short: 130
+// for SIGINT, 143 for SIGTERM.
+func SignalExit(s syscall.Signal) int { return 128 + int(s) }
+
+// signalError is the cause of a context that a signal ended.
+type signalError struct{ signal syscall.Signal }
+
+func (e signalError) Error() string { return "ended by signal: " + e.signal.String() }
