@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 	"net/netip"
 	"slices"
 
@@ -66,7 +66,7 @@ func (a *Address) UnmarshalText(text []byte) error {
 	}
 	ip, err := netip.ParseAddr(s)
 	if err != nil {
-		return fmt.Errorf("must be IP addresses, each with or without a port, for instance [::]:862 or 192.0.2.1")
+		return errors.New("must be IP addresses, each with or without a port, for instance [::]:862 or 192.0.2.1")
 	}
 	a.AddrPort = netip.AddrPortFrom(ip.Unmap(), stamp.Port)
 	return nil

@@ -111,6 +111,6 @@ func (a *Admin) Serve(ctx context.Context) error {
 	if err := a.server.Shutdown(grace); errors.Is(err, context.DeadlineExceeded) {
 		a.server.Close()
 	}
-	<-served
+	_ = <-served
 	return nil
 }

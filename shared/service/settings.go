@@ -15,7 +15,7 @@ const maxName = 63
 // Settings are those that every service has. Embed it in the service's own.
 type Settings struct {
 	Name      string     `env:"NAME" default:"the host name" arg:"NAME" group:"Instance" help:"Name of this instance in events and subjects: letters, digits, _ and -, at most 63."`
-	LogFile   string     `env:"LOG_FILE" default:"stdout" arg:"FILE" group:"Logging" help:"File that readable lines are appended to."`
+	LogFile   string     `env:"LOG_FILE" default:"stdout; prober: none" arg:"FILE" group:"Logging" help:"File that readable lines are appended to."`
 	LogFormat LogFormat  `env:"LOG_FORMAT" envDefault:"auto" arg:"FORMAT" group:"Logging" help:"Form of the program's own log on stderr: text, json, or auto: text on a terminal, else json."`
 	LogLevel  slog.Level `env:"LOG_LEVEL" envDefault:"info" arg:"LEVEL" group:"Logging" help:"Least level that is logged on stderr: debug, info, warn or error."`
 	Admin     string     `env:"ADMIN" default:"off" arg:"ADDRESS" group:"Admin" help:"Address of the admin HTTP with /livez, /readyz and /metrics, for instance 127.0.0.1:9862."`

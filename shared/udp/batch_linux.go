@@ -64,9 +64,9 @@ func (b *batch) receive(fd uintptr, n, flags int) (int, syscall.Errno) {
 	return mmsg(unix.SYS_RECVMMSG, fd, b.hdrs[:n], flags)
 }
 
-// send sends datagrams from up to, but not including, to. The error is that of
+// transmit sends datagrams from up to, but not including, to. The error is that of
 // the first one only; a failure behind it shows as a smaller count.
-func (b *batch) send(fd uintptr, from, to int) (int, syscall.Errno) {
+func (b *batch) transmit(fd uintptr, from, to int) (int, syscall.Errno) {
 	return mmsg(unix.SYS_SENDMMSG, fd, b.hdrs[from:to], 0)
 }
 

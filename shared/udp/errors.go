@@ -21,7 +21,8 @@ var ErrPeer = errors.New("udp: the peer's address is missing or not of the socke
 
 // listenError turns the system's error into a sentence that says what to do.
 func listenError(local netip.AddrPort, err error) error {
-	kind, advice := error(nil), ""
+	var kind error
+	var advice string
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		kind, advice = ErrInUse, "another process holds it; stop that process or choose another port"

@@ -1,6 +1,7 @@
 package udp
 
 import (
+	"errors"
 	"net/netip"
 	"testing"
 	"time"
@@ -17,7 +18,22 @@ var (
 // eachFamily runs a test over IPv4 and IPv6.
 func eachFamily(t *testing.T, test func(t *testing.T, loopback netip.Addr)) {
 	t.Run("ipv4", func(t *testing.T) { test(t, loopback4) })
-	t.Run("ipv6", func(t *testing.T) { test(t, loopback6) })
+	t.Run("ipv6", func(t *testing.T) {
+		needIPv6(t)
+		test(t, loopback6)
+	})
+}
+
+func needIPv6(t *testing.T) {
+	t.Helper()
+	c, err := Listen(Config{Local: at(loopback6)})
+	if errors.Is(err, ErrNoFamily) || errors.Is(err, ErrNotAvailable) {
+		t.Skip("NOT RUN: this host has no IPv6")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
 }
 
 func listen(t *testing.T, cfg Config) *Conn {

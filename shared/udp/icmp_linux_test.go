@@ -17,8 +17,12 @@ func TestPortUnreachableIsAnEvent(t *testing.T) {
 		write(t, a, message(b.LocalAddr(), "still works"))
 		readMessages(t, b, 1)
 
+		wantStamps := 2
+		if !a.ids.explicit {
+			wantStamps = 1 // the second send failed once, so its stamp is not sure to be its own
+		}
 		var icmp, stamps []Event
-		for _, e := range readEvents(t, a, 3) {
+		for _, e := range readEvents(t, a, 1+wantStamps) {
 			switch e.Kind {
 			case ICMPError:
 				icmp = append(icmp, e)
@@ -26,7 +30,7 @@ func TestPortUnreachableIsAnEvent(t *testing.T) {
 				stamps = append(stamps, e)
 			}
 		}
-		if len(icmp) != 1 || len(stamps) != 2 {
+		if len(icmp) != 1 || len(stamps) != wantStamps {
 			t.Fatalf("ICMP %v, stamps %v", icmp, stamps)
 		}
 		e := icmp[0]
@@ -57,7 +61,12 @@ func TestOversizedDatagramIsALocalError(t *testing.T) {
 		if n, err := a.Write(ms); n != 0 || err != syscall.EMSGSIZE {
 			t.Fatalf("Write: %d, %v; want EMSGSIZE", n, err)
 		}
-		e := readEvents(t, a, 1)[0]
+		evs := make([]Event, 10)
+		_, count, err := a.Read(nil, evs)
+		if err != nil || count != 1 {
+			t.Fatalf("%d events, want 1: %v", count, err)
+		}
+		e := evs[0]
 		if e.Kind != LocalError || e.Peer.Addr() != loopback || e.Errno != syscall.EMSGSIZE || e.MTU == 0 || e.From.IsValid() {
 			t.Errorf("%+v", e)
 		}

@@ -194,26 +194,34 @@ func TestCountingWaitsForStampsThatAreOut(t *testing.T) {
 	a.ids.explicit = false
 	b := listen(t, Config{Local: at(loopback4)})
 	bad := badMessages(loopback4, b.LocalAddr())[2]
-	first := []Message{message(b.LocalAddr(), "x"), bad, message(b.LocalAddr(), "x")}
+	first := []Message{message(b.LocalAddr(), "x"), bad}
 	if n, err := a.Write(first); n != 1 || err == nil {
 		t.Fatalf("Write: %d, %v", n, err)
 	}
-	unstamped := first[2:]
-	write(t, a, unstamped...)
+	five := func() (ms []Message) {
+		for range 5 {
+			ms = append(ms, message(b.LocalAddr(), "x"))
+		}
+		write(t, a, ms...)
+		return ms
+	}
+	five() // without stamps
 	if e := readEvents(t, a, 1)[0]; e.TxID != first[0].TxID {
 		t.Fatalf("stamp of %d, want %d", e.TxID, first[0].TxID)
 	}
-	next := []Message{message(b.LocalAddr(), "x")}
-	write(t, a, next...)
-	if e := readEvents(t, a, 1)[0]; e.TxID != next[0].TxID || e.TxID == unstamped[0].TxID {
-		t.Errorf("stamp of %d, want %d", e.TxID, next[0].TxID)
+	from := time.Now().UnixNano()
+	next := five()
+	for i, e := range readEvents(t, a, 5) {
+		if e.TxID != next[i].TxID || e.Time < from {
+			t.Errorf("stamp %d of %d, want %d not before %d", e.Time, e.TxID, next[i].TxID, from)
+		}
 	}
 }
 
 // The reply is in ms only when the request's stamp is in evs, or was before.
 func TestStampComesNotAfterTheReply(t *testing.T) {
-	cfg := Config{Local: at(loopback6), TxTimestamps: true}
-	a, b := listen(t, cfg), listen(t, Config{Local: at(loopback6)})
+	cfg := Config{Local: at(loopback4), TxTimestamps: true}
+	a, b := listen(t, cfg), listen(t, Config{Local: at(loopback4)})
 	go func() {
 		ms := []Message{{Buf: make([]byte, 16)}}
 		for {

@@ -12,7 +12,7 @@ import (
 // another one's. A true failure stays one, at the price of these calls.
 const maxRetries = 3
 
-// maxPayload is the longest payload: 65,535 octets less the UDP header, and
+// The longest payload is 65,535 octets less the UDP header, and
 // with IPv4 less the IP header, too.
 const (
 	maxPayload4 = 65535 - 8 - 20
@@ -105,7 +105,7 @@ func (c *Conn) send(fd uintptr) bool {
 		if counting {
 			c.ids.begin(int(fd), w.firstID+uint32(w.sent), w.total-w.sent)
 		}
-		n, errno := w.batch.send(fd, w.sent, w.total)
+		n, errno := w.transmit(fd, w.sent, w.total)
 		w.sent += n
 		if counting && w.sent < w.total {
 			c.ids.failed(int(fd), w.total-w.sent)
@@ -128,9 +128,9 @@ func (c *Conn) send(fd uintptr) bool {
 // mayBeAnothers tells whether the failure of the datagram to be sent next can
 // be that of an ICMP message about an earlier one.
 func (c *Conn) mayBeAnothers(errno syscall.Errno) bool {
-	limit := uint64(maxPayload6)
+	limit := maxPayload6
 	if c.is4 {
 		limit = maxPayload4
 	}
-	return c.errors && isPending(errno) && uint64(c.tx.iovs[c.tx.sent].Len) <= limit
+	return c.errors && isPending(errno) && int(c.tx.iovs[c.tx.sent].Len) <= limit
 }

@@ -37,6 +37,8 @@ type Config struct {
 	Continuous     bool
 	ReportInterval time.Duration // of a continuous test
 	Interval       time.Duration
+	Schedule       Schedule
+	Pacing         Pacing
 	Timeout        time.Duration
 	Source         netip.AddrPort // zero: any
 	DSCP           uint8
@@ -178,7 +180,7 @@ func (p *Prober) session(a address, l *link, start time.Time) (*session, error) 
 	}
 	pl := plan{
 		target:  events.Target{Name: a.target.Name, Host: a.target.Host, Address: bare},
-		ifIndex: ifIndex, mode: c.Mode, interval: c.Interval, timeout: c.Timeout,
+		ifIndex: ifIndex, mode: c.Mode, interval: c.Interval, schedule: c.Schedule, timeout: c.Timeout,
 		dscp: c.DSCP, ssid: c.SSID, format: c.Format, payload: packet,
 	}
 	if c.Padding == PadMessage {
@@ -203,7 +205,7 @@ func (p *Prober) session(a address, l *link, start time.Time) (*session, error) 
 // test runs sessions until each has made its last report.
 func (p *Prober) test(ctx context.Context, sessions []*session, links map[bool]*link, out *Outcome) error {
 	running, finish := context.WithCancel(context.WithoutCancel(ctx))
-	plan := newSchedule(sessions)
+	plan := newSchedule(sessions, p.cfg.Pacing == PacingAuto && p.cfg.Interval < fineInterval)
 	tasks := []service.Task{
 		{Name: "schedule", Run: plan.run},
 		{Name: "clock", Run: p.watchClock},

@@ -47,11 +47,11 @@ func (s *session) receive(p *stamp.ReflectorPacket, m *udp.Message, now time.Tim
 	k := s.ring.at(n)
 	s.source = m.Local
 	r := Reply{Target: &s.target, Number: n, Size: m.N, Hops: -1}
-	switch {
-	case k.state == received || k.state == overdue:
+	switch k.state {
+	case received, overdue:
 		s.double(k, p)
 		r.Duplicate = true
-	case k.state == lost:
+	case lost:
 		s.overdue(n, k, p)
 		r.Late = true
 	default:

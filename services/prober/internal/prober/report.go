@@ -73,7 +73,7 @@ func (r *sealed) report(prober string, clock udp.Clock) *events.RTT {
 func (s *session) describe(source netip.AddrPort) events.Session {
 	return events.Session{
 		SSID: s.ssid, Mode: s.mode.String(), Source: source, IntervalNs: int64(s.plan.interval),
-		TimeoutNs: int64(s.timeout), Size: len(s.payload), Schedule: "periodic", Timestamp: s.format.String(),
+		TimeoutNs: int64(s.timeout), Size: len(s.payload), Schedule: s.schedule.String(), Timestamp: s.format.String(),
 		Message: s.message,
 	}
 }

@@ -17,6 +17,7 @@ type plan struct {
 	count    uint64        // packets of a burst; 0: continuous
 	every    time.Duration // report interval, if continuous
 	interval time.Duration
+	schedule Schedule
 	timeout  time.Duration
 	dscp     uint8
 	ssid     uint16
@@ -125,7 +126,7 @@ func (s *session) sendNext(now time.Time) {
 	} else {
 		s.ring.next++
 	}
-	s.due = s.due.Add(s.plan.interval)
+	s.due = s.due.Add(s.schedule.gap(s.plan.interval))
 	if s.planned == s.count && s.count > 0 {
 		s.stop(now)
 	}

@@ -25,7 +25,7 @@ type Logging int64
 // What -log-packets can be.
 const (
 	LogAll     Logging = 0
-	LogSampled Logging = Logging(time.Second)
+	LogSampled Logging = Logging(900 * time.Millisecond) // all of a sender that sends one a second, more or less
 	LogOff     Logging = math.MaxInt64
 )
 

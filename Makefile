@@ -1,0 +1,68 @@
+# TinyTwamp. `make` lists what there is.
+
+SHELL   := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MODULES := shared services/reflector services/prober services/logger deploy/e2e
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X tinytwamp/shared/service.version=$(VERSION)
+FUZZTIME ?= 10s
+
+# Tools of `make lint`, installed into the Go bin folder on demand.
+GOBIN         := $(shell go env GOPATH)/bin
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.PHONY: help build run test race lint fuzz bench e2e images up down tidy cross docs
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build bin/reflector, bin/prober and bin/logger
+	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./services/reflector ./services/prober ./services/logger
+
+run: build ## the whole pipeline on this machine, until Ctrl-C
+	@exec deploy/run.sh
+
+test: ## all tests that need no privileges
+	@deploy/test.sh go test work
+
+race: ## the same with the race detector, in random order (needs a C compiler)
+	@CGO_ENABLED=1 deploy/test.sh go test -race -shuffle=on work
+
+lint: cross ## linters, and that every system we support builds
+	@test -x $(GOBIN)/golangci-lint || go install $(GOLANGCI_LINT)
+	@go list -f '{{.Dir}}/...' -m | xargs $(GOBIN)/golangci-lint run
+	@$(GOBIN)/golangci-lint fmt --diff $$(go list -f '{{.Dir}}' -m)
+	@for m in $(MODULES); do (cd $$m && GOWORK=off go mod tidy -diff); done
+
+cross: ## build prober and reflector for the systems they support
+	@for os in linux/arm64 darwin/arm64 freebsd/amd64 openbsd/amd64 netbsd/amd64; do \
+		GOOS=$${os%/*} GOARCH=$${os#*/} CGO_ENABLED=0 go build -o /dev/null ./services/reflector; \
+		GOOS=$${os%/*} GOARCH=$${os#*/} CGO_ENABLED=0 go build -o /dev/null ./services/prober; \
+	done
+
+fuzz: ## fuzz each decoder for FUZZTIME (10s)
+	@FUZZTIME=$(FUZZTIME) deploy/fuzz.sh
+
+bench: ## benchmarks
+	@go test -run '^$$' -bench . -benchmem work
+
+e2e: build ## tests that need root, network namespaces or Docker
+	@deploy/test.sh go test -tags e2e -count 1 -timeout 25m ./deploy/e2e/...
+
+images: ## container images of the three services
+	@for s in reflector prober logger; do \
+		docker build -f deploy/Dockerfile --build-arg SERVICE=$$s --build-arg VERSION=$(VERSION) -t tinytwamp/$$s:$(VERSION) -t tinytwamp/$$s:latest . ; \
+	done
+
+up: ## start the stack of docker-compose.yml
+	@if docker compose version >/dev/null 2>&1; then docker compose up --build -d; else docker-compose up --build -d; fi
+
+down: ## stop it
+	@if docker compose version >/dev/null 2>&1; then docker compose down; else docker-compose down; fi
+
+docs: ## write the settings tables of README.md anew
+	@go test ./services/reflector ./services/prober ./services/logger -run TestREADME -update >/dev/null
+
+tidy: ## tidy every module
+	@for m in $(MODULES); do (cd $$m && go mod tidy); done
+	@go work sync
