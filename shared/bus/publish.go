@@ -34,10 +34,7 @@ func (p *Publisher) run() {
 		case <-p.stop:
 			return
 		case <-p.hurry:
-			p.pause = time.Time{}
-			for i := range p.retries {
-				p.retries[i].due = time.Time{}
-			}
+			p.hasten()
 		case <-p.wake:
 		case <-up:
 		case <-timer.C:
@@ -82,7 +79,7 @@ func (p *Publisher) fail(e *entry, err error) {
 		}
 		p.log.Error("event is too large for the server, dropped: raise max_payload", "id", e.event.ID, "subject", e.event.Subject, "bytes", len(e.event.Body), "err", err)
 	case errors.Is(err, nats.ErrDisconnected):
-		p.box.remove(e)
+		p.box.putBack(e) // there will be a connection first
 	case errors.Is(err, jetstream.ErrNoStreamResponse):
 		p.log.once(err.Error(), slog.LevelWarn, "no stream takes the events yet, keeping them: run logger -init", "stream", events.StreamName)
 		p.hold()
@@ -124,6 +121,14 @@ func (p *Publisher) readmit(now time.Time) time.Duration {
 	clear(p.retries[len(rest):])
 	p.retries = rest
 	return next
+}
+
+// hasten makes what waits for its next try due.
+func (p *Publisher) hasten() {
+	p.pause = time.Time{}
+	for i := range p.retries {
+		p.retries[i].due = time.Time{}
+	}
 }
 
 // send publishes as much as the window takes. It returns how long to wait for

@@ -23,6 +23,7 @@ const (
 
 // fakeStream hands over each publish on the bus, for the test to answer.
 type fakeStream struct {
+	server    *bustest.Server
 	publisher *Publisher
 	publishes chan *nats.Msg
 }
@@ -30,12 +31,12 @@ type fakeStream struct {
 func newFakeStream(t *testing.T, timeout time.Duration) *fakeStream {
 	t.Helper()
 	s := bustest.NewServer(t, func(o *server.Options) { o.JetStream, o.MaxPayload = false, 4096 })
-	nc, err := nats.Connect(s.URL())
+	nc, err := nats.Connect(s.URL(), nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(nc.Close)
-	f := &fakeStream{publishes: make(chan *nats.Msg, 10_000)}
+	f := &fakeStream{server: s, publishes: make(chan *nats.Msg, 10_000)}
 	if _, err := nc.ChanSubscribe(events.StreamSubjects, f.publishes); err != nil {
 		t.Fatal(err)
 	}
@@ -110,6 +111,49 @@ func TestRetryKeepsIDAndSaysAttempt(t *testing.T) {
 	f.drain(t)
 	if s := f.publisher.Stats(); s.Acknowledged != 1 || s.Retried != 2 || s.Pending != 0 {
 		t.Errorf("stats are %+v", s)
+	}
+}
+
+// What was on its way when the connection was lost is sent again as soon as it
+// is back, and not only when its time is out.
+func TestOutageRetriesWhatWasOnItsWay(t *testing.T) {
+	t.Parallel()
+	f := newFakeStream(t, time.Hour)
+	for i := range 10 {
+		f.publisher.Publish(testEvent(i, 10))
+	}
+	for range 10 {
+		f.next(t)
+	}
+	f.server.Restart()
+	again := map[string]bool{}
+	for len(again) < 10 {
+		m := f.next(t)
+		if m.Header.Get(HeaderAttempt) == "" {
+			t.Errorf("%s does not say that it was tried before", m.Header.Get(nats.MsgIdHdr))
+		}
+		again[m.Header.Get(nats.MsgIdHdr)] = true
+		respond(t, m, stored)
+	}
+	f.drain(t)
+	if s := f.publisher.Stats(); s.Acknowledged != 10 {
+		t.Errorf("stats are %+v", s)
+	}
+}
+
+// Who drains does not wait for the time of the next try.
+func TestHastenMakesEverythingDue(t *testing.T) {
+	p := &Publisher{box: &outbox{limit: 1 << 20}}
+	p.box.add(testEvent(0, 1))
+	p.hold()
+	p.retries = append(p.retries, retry{p.box.take(), time.Now().Add(time.Hour)})
+	if next := p.send(p.readmit(time.Now())); next <= 0 || p.box.take() != nil {
+		t.Fatalf("due in %v, before its time", next)
+	}
+	p.hasten()
+	p.readmit(time.Now())
+	if time.Until(p.pause) > 0 || len(p.retries) != 0 || p.box.take() == nil {
+		t.Error("not due yet")
 	}
 }
 

@@ -76,10 +76,17 @@ func (r *RTT) Texts() []string {
 		basis = "p50 of " + basis
 	}
 	return []string{
-		fmt.Sprintf("Round-trip time: %s (%s, %s %s, from %s)",
-			value, basis, word(r.Target.Name), address(r.Target.Address), word(r.Prober)),
+		fmt.Sprintf("Round-trip time: %s (%s, %s, from %s)", value, basis, r.Target.text(), word(r.Prober)),
 		noted,
 	}
+}
+
+// text names the target and its address, once if they are the same.
+func (t *Target) text() string {
+	if t.Name == t.Address.String() {
+		return t.Name
+	}
+	return word(t.Name) + " " + address(t.Address)
 }
 
 // Text returns the record as the readable log shows it, without its time.

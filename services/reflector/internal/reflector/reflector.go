@@ -60,6 +60,11 @@ func New(cfg Config) (*Reflector, error) {
 	if err != nil {
 		return nil, err
 	}
+	return assemble(cfg, conns), nil
+}
+
+// assemble makes a reflector of open sockets.
+func assemble(cfg Config, conns []conn) *Reflector {
 	r := &Reflector{cfg: cfg, conns: conns, log: newTestLog(cfg.Line, cfg.Publish)}
 	if !cfg.Stateless {
 		r.table = newTable(cfg.SessionTable)
@@ -75,7 +80,7 @@ func New(cfg Config) (*Reflector, error) {
 			logging: cfg.Logging, counters: &r.counters, clock: &r.clock, self: new(atomic.Pointer[netip.AddrPort]),
 		})
 	}
-	return r, nil
+	return r
 }
 
 // Addresses are those that the reflector listens on.
