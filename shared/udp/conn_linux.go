@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 
@@ -22,8 +23,12 @@ type Conn struct {
 	raw      syscall.RawConn
 	local    netip.AddrPort
 	is4      bool
-	errors   bool // ICMP errors are asked for: they also show as failures of unrelated calls
+	errors   bool       // ICMP errors are asked for: they also show as failures of unrelated calls
+	only     netip.Addr // the one address of the socket; invalid: it has several, or needs the interface told
+	thread   bool       // Read waits in its own thread
 	features Features
+
+	closed atomic.Bool
 
 	rx  reader // owned by the goroutine that reads
 	ids txIDs  // shared by reader and writers, locks itself
@@ -51,7 +56,10 @@ func Listen(cfg Config) (*Conn, error) {
 }
 
 func open(cfg Config) (*Conn, error) {
-	c := &Conn{is4: cfg.Local.Addr().Unmap().Is4(), errors: cfg.Errors}
+	c := &Conn{is4: cfg.Local.Addr().Unmap().Is4(), errors: cfg.Errors, thread: cfg.OwnThread}
+	if a := cfg.Local.Addr().Unmap(); !a.IsUnspecified() && !a.IsLinkLocalUnicast() && !a.IsMulticast() {
+		c.only = a
+	}
 	sock, err := bind(cfg, func(_, _ string, raw syscall.RawConn) error {
 		var set error
 		if err := raw.Control(func(fd uintptr) { set = c.configure(int(fd), cfg) }); err != nil {
@@ -69,6 +77,7 @@ func open(cfg Config) (*Conn, error) {
 	c.sock = sock
 	c.local = sock.LocalAddr().(*net.UDPAddr).AddrPort()
 	c.rx.step = c.receive // bound once: a method value allocates
+	c.rx.poll = c.pollOnce
 	c.tx.step = c.send
 	return c, nil
 }
@@ -82,6 +91,11 @@ func (c *Conn) Features() Features { return c.features }
 // Close closes the socket. A Read or Write under way returns [net.ErrClosed].
 func (c *Conn) Close() error {
 	c.Drops() // while the kernel's count can be had
+	c.closed.Store(true)
+	if c.thread {
+		// It returns ENOTCONN, and yet wakes whoever waits in poll(2).
+		_ = c.raw.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_RDWR) })
+	}
 	return c.sock.Close()
 }
 

@@ -30,16 +30,24 @@ func TestReceiveTimeIsTheKernels(t *testing.T) {
 
 func TestWhatADatagramCarries(t *testing.T) {
 	eachFamily(t, func(t *testing.T, loopback netip.Addr) {
-		a, b := listen(t, Config{Local: at(loopback)}), listen(t, Config{Local: at(loopback)})
-		for _, tos := range []int{0xb8, 0x2a, 1, 255, 0, -1} {
-			m := message(b.LocalAddr(), "payload")
+		unspecified := netip.IPv4Unspecified()
+		if loopback.Is6() {
+			unspecified = netip.IPv6Unspecified()
+		}
+		a, one, all := listen(t, Config{Local: at(loopback)}), listen(t, Config{Local: at(loopback)}), listen(t, Config{Local: at(unspecified)})
+		for i, tos := range []int{0xb8, 0x2a, 1, 255, 0, -1, 0xb8, 0} {
+			b := one // knows its address, but not the interface
+			if i%2 == 1 {
+				b = all
+			}
+			m := message(netip.AddrPortFrom(loopback, b.LocalAddr().Port()), "payload")
 			m.TOS = tos
 			write(t, a, m)
 			got := readMessages(t, b, 1)[0]
 			if string(got.Buf[:got.N]) != "payload" || got.Peer != a.LocalAddr() || got.Truncated {
 				t.Errorf("got %q from %v, truncated %t", got.Buf[:got.N], got.Peer, got.Truncated)
 			}
-			if got.TTL != 255 || got.TOS != max(tos, 0) || got.Local != loopback || got.IfIndex == 0 {
+			if got.TTL != 255 || got.TOS != max(tos, 0) || got.Local != loopback || (got.IfIndex == 0) != (b == one) {
 				t.Errorf("TTL %d TOS %#x for %#x, Local %v, IfIndex %d", got.TTL, got.TOS, tos, got.Local, got.IfIndex)
 			}
 		}

@@ -24,6 +24,8 @@ type reader struct {
 	done       bool
 	errno      syscall.Errno
 	step       func(fd uintptr) bool // Conn.receive
+	poll       func(fd uintptr)      // Conn.pollOnce
+	fds        [1]unix.PollFd
 }
 
 // Read blocks until there is a datagram or an event, and returns how many of
@@ -39,7 +41,7 @@ func (c *Conn) Read(ms []Message, evs []Event) (n, e int, err error) {
 	r.ms, r.evs = ms[:min(len(ms), maxBatch)], evs
 	r.n, r.e, r.done, r.errno = 0, 0, false, 0
 	for !r.done {
-		switch err := c.raw.Read(r.step); {
+		switch err := c.await(); {
 		case err == nil:
 		case errors.Is(err, net.ErrClosed):
 			return 0, 0, net.ErrClosed
@@ -55,6 +57,29 @@ func (c *Conn) Read(ms []Message, evs []Event) (n, e int, err error) {
 		return r.n, r.e, r.errno
 	}
 	return r.n, r.e, nil
+}
+
+// await takes what there is, and waits for something if there is nothing.
+func (c *Conn) await() error {
+	if !c.thread {
+		return c.raw.Read(c.rx.step)
+	}
+	if c.closed.Load() {
+		return net.ErrClosed
+	}
+	if c.raw.Control(c.rx.poll) != nil {
+		return net.ErrClosed
+	}
+	return nil
+}
+
+// pollOnce is a step that waits in poll(2) where there is nothing to take.
+func (c *Conn) pollOnce(fd uintptr) {
+	if c.receive(fd) {
+		return
+	}
+	c.rx.fds[0] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN} // POLLERR always counts
+	_, _ = unix.Poll(c.rx.fds[:], -1)                             // interrupted: the caller comes again
 }
 
 // readUnpolled stands in while the runtime's poller refuses the socket. It
@@ -107,7 +132,7 @@ func (c *Conn) receiveMessages(fd uintptr) {
 		*m = Message{
 			Buf: m.Buf, N: min(int(r.data.hdrs[i].n), len(m.Buf)),
 			Truncated: r.data.hdrs[i].Flags&unix.MSG_TRUNC != 0,
-			Peer:      r.data.peer(i), TTL: -1, TOS: -1,
+			Peer:      r.data.peer(i), Local: c.only, TTL: -1, TOS: -1,
 		}
 		parseMessage(r.data.received(i), m)
 		if !m.Kernel {

@@ -54,7 +54,9 @@ func (c *Conn) configure(fd int, cfg Config) error {
 	on := func(opt int) bool { return unix.SetsockoptInt(fd, o.level, opt, 1) == nil }
 	c.features.TTL = on(o.recvHopLimit)
 	c.features.TOS = on(o.recvTOS)
-	c.features.PacketInfo = on(o.recvInfo)
+	// Where a socket has one address there is nothing to tell or to choose, and
+	// that saves the kernel some work for each datagram.
+	c.features.PacketInfo = c.only.IsValid() || on(o.recvInfo)
 	c.features.TxTimestamps = cfg.TxTimestamps && setStamping(fd, txStampFlags)
 	c.features.RxTimestamps = c.features.TxTimestamps || setStamping(fd, rxStampFlags)
 	return nil

@@ -60,6 +60,7 @@ type Config struct {
 	ReusePort    bool           // share address and port with other such sockets (SO_REUSEPORT), which spreads peers over them
 	TxTimestamps bool           // report transmit times as events
 	Errors       bool           // report ICMP and local errors as events
+	OwnThread    bool           // Read waits in the kernel, in the caller's thread, and not in the runtime's poller: see RealtimeThread
 	ReadBuffer   int            // octets asked for the receive buffer; 0: the system's default
 	WriteBuffer  int            // octets asked for the send buffer; 0: the system's default
 }

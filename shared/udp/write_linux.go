@@ -80,7 +80,7 @@ func (c *Conn) prepare(i int, m *Message) bool {
 	w.setBuf(i, m.Buf[:m.N])
 	w.setPeer(i, peer, scope)
 	control := controlWriter{b: &w.control[i]}
-	if local := m.Local.Unmap(); local.IsValid() && local.Is4() == c.is4 {
+	if local := m.Local.Unmap(); local.IsValid() && local != c.only && local.Is4() == c.is4 {
 		control.putSource(local, scope)
 	}
 	if m.TOS > 0 {

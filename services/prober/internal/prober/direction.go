@@ -1,26 +1,41 @@
 package prober
 
+import "math/bits"
+
 // direction tells on which way packets were lost, by differences of a stateful
-// reflector's sequence numbers: what it received but nobody saw come back was
-// lost backward, the rest forward.
+// reflector's sequence numbers: numbers that nobody saw come back were lost
+// backward, the other lost packets forward.
 //
 // It is told of packets in sending order when their fate is settled, and of
-// duplicates and late replies when they come.
+// further and late replies when they come. What it says is exact, but for
+//
+//   - packets that were doubled on the way there: each may make one loss look
+//     as on the other way, if the copy's reply was lost or came [window] or
+//     more numbers early;
+//   - packets that were overtaken on the way there and were not answered by the
+//     time of the report, or whose number came in another interval: likewise;
+//   - losses between the last answer of an interval and the first of the next
+//     one: the earlier interval calls them unresolved, and of the later one as
+//     many are put down to the way back as can be.
 type direction struct {
 	known bool // the reflector counts by itself: a number differed from the sender's, or the user said so
 
-	begun  bool   // a reply gave the numbers an origin
-	newest uint32 // highest reflector sequence number seen
+	begun  bool   // the first answer gave the numbers an origin
+	before uint64 // further and late replies before it
+	newest uint32 // highest reflector sequence number of a settled packet
 	seen   uint64 // bit i: newest-i was seen
-	ahead  uint64 // numbers below newest that were unseen when a duplicate moved it
+	early  uint64 // bit i: newest+1+i was seen, in a further or late reply
 
-	lost    uint64 // packets lost since the last reply
-	carried uint64 // of these, lost in an earlier interval
+	answered uint64 // number after the last packet that was answered
+	pending  uint64 // packets lost since
+	carried  uint64 // of these, lost in an earlier interval
 
 	// of the interval
-	forward, backward uint64
-	surplus           uint64 // numbers that no lost packet accounts for: replies still to come, or lost duplicates
-	broken            bool   // the reflector's numbers began anew
+	floor  uint32 // numbers below are of an earlier one
+	lost   uint64 // packets lost before the last answer
+	unseen uint64 // numbers passed over: lost on the way back, or still to come
+	owed   uint64 // numbers that must still come, else the reflector knew the session of old
+	broken bool   // the reflector's numbers began anew
 }
 
 // window is how far behind the newest number a reply may be reordered. Beyond,
@@ -28,125 +43,123 @@ type direction struct {
 const window = 64
 
 // lose takes a lost packet.
-func (d *direction) lose() { d.lost++ }
+func (d *direction) lose() { d.pending++ }
 
 // receive takes a packet that was answered: its number n of the session, and
 // the reflector's number of the first reply.
 func (d *direction) receive(n uint64, r uint32) {
-	if uint32(n) != r {
-		d.known = true
-	}
-	if !d.begun {
+	switch ahead := int32(r - d.newest); {
+	case !d.begun:
 		d.begin(n, r)
-		return
-	}
-	ahead := int32(r - d.newest)
-	switch {
 	case ahead > 0:
-		unseen := uint64(ahead-1) + d.ahead
-		d.ahead = 0
-		d.advance(ahead)
-		d.attribute(unseen)
+		d.resolve(d.advance(ahead))
 	case -ahead < window && d.seen&(1<<-ahead) == 0:
 		d.fill(-ahead)
-		d.attribute(0)
+		d.resolve(0)
 	default: // far behind, or a number seen before
 		d.restart(r)
 	}
+	d.answered = n + 1
 }
 
 // begin takes the first answer. A reflector that counts from 0 has seen as many
 // packets before as its number says; one that knew the session of old has not.
+// Nor has one that saw later packets first, whose numbers are still to come.
 func (d *direction) begin(n uint64, r uint32) {
 	d.begun, d.newest, d.seen = true, r, 1
-	if uint64(r) > n {
-		d.lost, d.carried = 0, 0
-		d.broken = true
-		return
+	if ahead := uint64(r) - n; uint64(r) > n {
+		d.owed = ahead
+		d.broken = ahead >= window
+		r -= uint32(ahead)
 	}
-	d.attribute(uint64(r))
+	d.floor = d.newest - window
+	d.resolve(uint64(r) - min(uint64(r), d.before))
 }
 
-// duplicate takes a further reply to a packet.
-func (d *direction) duplicate(r uint32) {
-	if !d.begun {
-		return
-	}
+// also takes a further or late reply, whose number is not lost either.
+func (d *direction) also(r uint32) {
 	ahead := int32(r - d.newest)
 	switch {
-	case ahead > 0 && ahead < window:
-		d.ahead += uint64(ahead - 1)
-		d.advance(ahead)
+	case !d.begun:
+		d.before++
+	case ahead > 0 && ahead <= window:
+		d.early |= 1 << (ahead - 1)
 	case ahead <= 0 && -ahead < window && d.seen&(1<<-ahead) == 0:
 		d.fill(-ahead)
 	}
 }
 
-// late takes a reply to a packet that counts as lost, of the current interval.
-func (d *direction) late() {
-	switch {
-	case d.backward > 0:
-		d.backward--
-	case d.lost > d.carried:
-		d.lost--
+// find takes packet n of the interval, which counts as lost, off the losses: it
+// was answered late.
+func (d *direction) find(n uint64) {
+	if n >= d.answered {
+		d.pending = max(d.pending, 1) - 1
+	} else {
+		d.lost = max(d.lost, 1) - 1
 	}
 }
 
-// attribute gives the losses since the last reply to the two ways: unseen of
-// them reached the reflector.
-func (d *direction) attribute(unseen uint64) {
-	backward := min(d.lost, unseen)
-	d.surplus += unseen - backward
-	own := d.lost - d.carried // lost in this interval: the later ones
-	ownBackward := min(own, backward)
-	d.backward += ownBackward
-	d.forward += own - ownBackward
-	d.lost, d.carried = 0, 0
+// forget does the same for a packet of an earlier interval.
+func (d *direction) forget(n uint64) {
+	if n >= d.answered && d.carried > 0 {
+		d.pending--
+		d.carried--
+	}
 }
 
-// fill takes a number that was passed over before: it was not lost on its way
-// back, so a loss that was put down to it happened forward.
+// resolve gives the losses since the last answer their place: unseen numbers
+// were passed over since. Those of the interval have the first claim to them.
+func (d *direction) resolve(unseen uint64) {
+	own := d.pending - d.carried
+	d.lost += own
+	d.unseen += unseen - min(d.carried, unseen-min(own, unseen))
+	d.pending, d.carried = 0, 0
+}
+
+// fill takes a number that was passed over before: it was not lost.
 func (d *direction) fill(behind int32) {
 	d.seen |= 1 << behind
 	switch {
-	case d.ahead > 0:
-		d.ahead--
-	case d.surplus > 0:
-		d.surplus--
-	case d.backward > 0:
-		d.backward--
-		d.forward++
+	case d.owed > 0:
+		d.owed--
+	case d.unseen > 0 && int32(d.newest-uint32(behind)-d.floor) >= 0:
+		d.unseen--
 	}
 }
 
-func (d *direction) advance(ahead int32) {
-	if ahead < window {
-		d.seen = d.seen<<ahead | 1
-	} else {
-		d.seen = 1
-	}
+// advance moves on to a newer number, and says how many were passed over
+// unseen.
+func (d *direction) advance(ahead int32) (unseen uint64) {
+	passed := d.early & (1<<(ahead-1) - 1)
+	unseen = uint64(ahead-1) - uint64(bits.OnesCount64(passed))
+	// The lowest bit of passed is the number next to the old newest one.
+	mirrored := bits.Reverse64(passed) >> max(0, 64-ahead) << max(0, ahead-64)
+	d.seen = d.seen<<ahead | mirrored | 1
+	d.early >>= ahead
 	d.newest += uint32(ahead)
+	return unseen
 }
 
 func (d *direction) restart(r uint32) {
 	d.broken, d.known = true, true
-	d.newest, d.seen = r, 1
-	d.lost, d.carried, d.ahead = 0, 0, 0
+	d.newest, d.seen, d.early = r, 1, 0
+	d.pending, d.carried = 0, 0
 }
 
 // report gives the interval's losses by direction, and those that no later
 // reply has told the direction of; all nil when it is unknown.
 func (d *direction) report() (forward, backward, unresolved *uint64) {
-	if !d.known || d.broken {
+	if !d.known || d.broken || d.owed > 0 {
 		return nil, nil, nil
 	}
-	f, b, u := d.forward, d.backward, d.lost-d.carried
-	return &f, &b, &u
+	b := min(d.lost, d.unseen)
+	return new(d.lost - b), new(b), new(d.pending - d.carried)
 }
 
 // cut begins a new interval.
 func (d *direction) cut() {
-	d.carried = d.lost
-	d.forward, d.backward, d.surplus = 0, 0, 0
+	d.carried = d.pending
+	d.floor = d.newest + 1
+	d.lost, d.unseen, d.owed = 0, 0, 0
 	d.broken = false
 }

@@ -77,24 +77,22 @@ func setTransmitTime(buf []byte, unixNs int64) {
 
 // markTLVs sets the reflector's flags on each TLV (RFC 8972 section 4): U on
 // those that it does not know, M on the first that does not fit the packet.
-// What follows a malformed TLV is echoed as it came.
+// What follows a malformed TLV is echoed as it came. Reserved flags are zeroed.
 func markTLVs(b []byte) {
 	for len(b) > 0 {
 		t, rest, err := stamp.NextTLV(b)
 		switch {
 		case err != nil:
-			b[0] = b[0]&^stampFlags | stamp.FlagM
+			b[0] = stamp.FlagM
 			return
 		case t.Type == stamp.TLVExtraPadding:
-			b[0] &^= stampFlags
+			b[0] = 0
 		default:
-			b[0] = b[0]&^stampFlags | stamp.FlagU
+			b[0] = stamp.FlagU
 		}
 		b = rest
 	}
 }
-
-const stampFlags = stamp.FlagU | stamp.FlagM | stamp.FlagI
 
 // message finds the readable message of a request or of its reply: in the
 // value of an Extra Padding TLV, or in the padding itself.

@@ -152,7 +152,7 @@ func (w *worker) enter(m *udp.Message, req *stamp.SenderPacket, out *reply) note
 	opened := false
 	if w.table != nil {
 		out.sequence, opened, f.yes, out.stateful = w.table.touch(f.key, m.Time, int64(w.logging))
-	} else if f.yes = m.Time-w.last >= int64(w.logging); f.yes {
+	} else if f.yes = elapsed(w.last, m.Time, int64(w.logging)); f.yes {
 		w.last = m.Time
 	}
 	if out.stateful {

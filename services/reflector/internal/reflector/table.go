@@ -75,28 +75,24 @@ func (t *table) touch(k key, now, every int64) (sequence uint32, opened, note, o
 	s.seen = now
 	sequence = s.packets
 	s.packets++
-	if opened || now-s.noted >= every {
+	if opened || elapsed(s.noted, now, every) {
 		s.noted, note = now, true
 	}
 	return sequence, opened, note, true
 }
 
+// elapsed says whether a time has passed from then to now. A clock that was set
+// back counts as well, or nothing would happen until it is where it was.
+func elapsed(then, now, ns int64) bool { return now < then || now-then >= ns }
+
 // expire removes sessions that were idle at now and hands them to ended.
 func (t *table) expire(now int64, ended func(session)) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for t.oldest != nil && now-t.oldest.seen >= int64(idle) {
-		t.remove(t.oldest, ended)
-	}
+	t.remove(func(s *session) bool { return now-s.seen >= int64(idle) }, ended)
 }
 
-// drain removes all sessions.
+// drain removes all sessions and hands them to ended.
 func (t *table) drain(ended func(session)) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for t.oldest != nil {
-		t.remove(t.oldest, ended)
-	}
+	t.remove(func(*session) bool { return true }, ended)
 }
 
 // knows says whether a live session has this SSID and sender port.
@@ -118,14 +114,24 @@ func (t *table) refusals() uint64 {
 	return t.refused
 }
 
-func (t *table) remove(s *session, ended func(session)) {
-	t.unlink(s)
-	delete(t.sessions, s.key)
-	i := id{s.key.ssid, s.key.peer.Port()}
-	if t.ids[i]--; t.ids[i] == 0 {
-		delete(t.ids, i)
+// remove removes sessions, the oldest first, for as long as they are due. Ended
+// gets them without the lock, which the packet loop needs: it may take its time.
+func (t *table) remove(due func(*session) bool, ended func(session)) {
+	var removed []session
+	t.mu.Lock()
+	for s := t.oldest; s != nil && due(s); s = t.oldest {
+		t.unlink(s)
+		delete(t.sessions, s.key)
+		i := id{s.key.ssid, s.key.peer.Port()}
+		if t.ids[i]--; t.ids[i] == 0 {
+			delete(t.ids, i)
+		}
+		removed = append(removed, *s)
 	}
-	ended(*s)
+	t.mu.Unlock()
+	for _, s := range removed {
+		ended(s)
+	}
 }
 
 func (t *table) unlink(s *session) {

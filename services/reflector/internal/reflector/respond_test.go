@@ -1,0 +1,332 @@
+package reflector
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"strings"
+	"testing"
+
+	"tinytwamp/shared/stamp"
+)
+
+// The clock of these tests, and the instants at which a request arrives (T2)
+// and its reply leaves (T3): 2023-11-14 22:13:20 and half, or three quarters,
+// of a second.
+var testClock = errorEstimates{stamp.NTP: 0x8105, stamp.PTP: 0xc206}
+
+const (
+	testT2 = 1_700_000_000_500_000_000
+	testT3 = 1_700_000_000_750_000_000
+)
+
+// octets turns hexadecimal digits, with spaces between fields, into octets.
+func octets(t testing.TB, fields string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(strings.Join(strings.Fields(fields), ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// reflected answers one request as a worker does, or says why not.
+func reflected(request []byte, ttl int, out reply) ([]byte, reason) {
+	var req stamp.SenderPacket
+	if why := decode(&req, request); why != answered {
+		return nil, why
+	}
+	buf := append(make([]byte, 0, max(len(request), stamp.BaseSize)), request...)
+	buf = buf[:cap(buf)]
+	n := respond(&req, buf, len(request), arrival{time: testT2, ttl: ttl}, out)
+	setTransmitTime(buf, testT3)
+	return buf[:n], answered
+}
+
+// A request with a distinct value in each field: sequence, T1, error estimate,
+// SSID.
+const (
+	sentSequence = "01020304"
+	sentT1       = "1112131415161718"
+	sentEE       = "8a0b"
+	sentSSID     = "1234"
+	sentZeros    = "00000000000000000000000000000000000000000000000000000000"
+	sentBase     = sentSequence + sentT1 + sentEE + sentSSID + sentZeros
+)
+
+func TestReplyOctetByOctet(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		request string
+		ttl     int
+		out     reply
+		want    string
+	}{
+		{
+			name:    "stateful",
+			request: sentBase, ttl: 57, out: reply{sequence: 7, stateful: true},
+			want: "00000007 e8fe6f80c0000000 8105 1234" +
+				"e8fe6f8080000000" + sentSequence + sentT1 + sentEE + "0000 39 000000",
+		},
+		{
+			name:    "stateless takes the sender's sequence number",
+			request: sentBase, ttl: 255, out: reply{sequence: 7},
+			want: "01020304 e8fe6f80c0000000 8105 1234" +
+				"e8fe6f8080000000" + sentSequence + sentT1 + sentEE + "0000 ff 000000",
+		},
+		{
+			name:    "PTP is answered in PTP",
+			request: sentSequence + sentT1 + "ca0b" + sentSSID + sentZeros, ttl: 64, out: reply{},
+			want: "01020304 6553f1002cb41780 c206 1234" +
+				"6553f1001dcd6500" + sentSequence + sentT1 + "ca0b" + "0000 40 000000",
+		},
+		{
+			name:    "an unknown TTL is 0",
+			request: sentBase, ttl: -1, out: reply{},
+			want: "01020304 e8fe6f80c0000000 8105 1234" +
+				"e8fe6f8080000000" + sentSequence + sentT1 + sentEE + "0000 00 000000",
+		},
+		{
+			name:    "TWAMP Light's smallest has no SSID",
+			request: sentSequence + sentT1 + sentEE, ttl: 1, out: reply{},
+			want: "01020304 e8fe6f80c0000000 8105 0000" +
+				"e8fe6f8080000000" + sentSequence + sentT1 + sentEE + "0000 01 000000",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.out.clock = testClock
+			got, why := reflected(octets(t, c.request), c.ttl, c.out)
+			if want := octets(t, c.want); why != answered || !bytes.Equal(got, want) {
+				t.Errorf("%v\n got %x\nwant %x", why, got, want)
+			}
+		})
+	}
+}
+
+// Nothing is answered with more than it asked with, but for the base packet.
+func TestReplyLength(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ request, reply int }{
+		{14, 44}, {15, 44}, {16, 44}, {41, 44}, {43, 44}, {44, 44}, {45, 45}, {1500, 1500},
+	} {
+		request := append(octets(t, sentBase), bytes.Repeat([]byte{0x55, 0xaa, 0x00}, 500)...)[:c.request]
+		got, why := reflected(request, 64, reply{clock: testClock})
+		if why != answered || len(got) != c.reply {
+			t.Fatalf("%d octets are answered with %d (%v), want %d", c.request, len(got), why, c.reply)
+		}
+		wantSSID := uint16(0x1234)
+		if c.request < 16 {
+			wantSSID = 0
+		}
+		var p stamp.ReflectorPacket
+		if err := p.UnmarshalBinary(got); err != nil {
+			t.Fatal(err)
+		}
+		if p.SSID != wantSSID || p.SenderSequence != 0x01020304 || p.SenderTTL != 64 {
+			t.Errorf("%d octets are answered with %+v", c.request, p)
+		}
+		if c.request > stamp.BaseSize && !bytes.Equal(got[stamp.BaseSize:], request[stamp.BaseSize:]) {
+			t.Errorf("%d octets: the padding came back changed", c.request)
+		}
+	}
+}
+
+func TestEveryTruncation(t *testing.T) {
+	t.Parallel()
+	whole := append(octets(t, sentBase), octets(t, "80010004cafebabe 80c80001ff 80010002abcd")...)
+	for n := range len(whole) + 1 {
+		got, why := reflected(whole[:n], 64, reply{clock: testClock})
+		switch {
+		case n < stamp.LightSize && why != tooShort:
+			t.Errorf("%d octets: %v, want %v", n, why, tooShort)
+		case n >= stamp.LightSize && len(got) != max(n, stamp.BaseSize):
+			t.Errorf("%d octets are answered with %d (%v)", n, len(got), why)
+		}
+	}
+}
+
+func TestCorruptErrorEstimate(t *testing.T) {
+	t.Parallel()
+	for _, ee := range []string{"0000", "8000", "bf00"} {
+		if _, why := reflected(octets(t, sentSequence+sentT1+ee+sentSSID+sentZeros), 64, reply{}); why != invalidErrorEstimate {
+			t.Errorf("error estimate %s: %v, want %v", ee, why, invalidErrorEstimate)
+		}
+	}
+}
+
+func TestTrailingOctets(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name       string
+		strict     bool
+		sent, back string
+	}{
+		{"extra padding", false, "80010004cafebabe", "00010004cafebabe"},
+		{"empty extra padding", false, "80010000", "00010000"},
+		{"unknown type", false, "80c80003010203", "80c80003010203"},
+		{"known behind unknown", false, "80c8000101 8001000107", "80c8000101 0001000107"},
+		{"flags of the sender do not count", false, "8001000107 6001000107 00c8000109", "0001000107 0001000107 80c8000109"},
+		{"reserved flags are zeroed", false, "80010000 9f010000 1fc80000", "00010000 00010000 80c80000"},
+		{"value beyond the packet", false, "80010005cafebabe", "40010005cafebabe"},
+		{"header beyond the packet", false, "8001", "4001"},
+		{"first octet alone", false, "80", "40"},
+		{"remainder behind a malformed one", false, "8001000107 80c8ffff 8001000107", "0001000107 40c8ffff 8001000107"},
+		{"padding is not touched", false, "00010004cafebabe", "00010004cafebabe"},
+		{"padding that looks like flags", false, "e0010004cafebabe", "e0010004cafebabe"},
+		{"strict: always TLVs", true, "00010004cafebabe", "00010004cafebabe"},
+		{"strict: unknown without the sender's U", true, "00c80001ff", "80c80001ff"},
+		{"strict: text is malformed", true, "5457414d50", "4057414d50"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			got, why := reflected(append(octets(t, sentBase), octets(t, c.sent)...), 64, reply{strict: c.strict, clock: testClock})
+			if why != answered {
+				t.Fatal(why)
+			}
+			if want := octets(t, c.back); !bytes.Equal(got[stamp.BaseSize:], want) {
+				t.Errorf("%s came back as %x, want %x", c.sent, got[stamp.BaseSize:], want)
+			}
+		})
+	}
+}
+
+func TestReadableMessage(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("ä", stamp.MaxMessage/2)
+	extraPadding := func(value string) []byte {
+		return stamp.AppendTLV(nil, stamp.TLV{Flags: stamp.FlagU, Type: stamp.TLVExtraPadding, Value: []byte(value)})
+	}
+	for _, c := range []struct {
+		name     string
+		trailing []byte
+		want     string
+	}{
+		{"none", nil, ""},
+		{"bare padding", []byte("TWAMP test message\x00\x00\x00"), "TWAMP test message"},
+		{"extra padding", extraPadding("TWAMP test message\x00"), "TWAMP test message"},
+		{"behind another TLV", append(octets(t, "80c80001ff"), extraPadding("hello\x00")...), "hello"},
+		{"longest", []byte(long + "\x00"), long},
+		{"too long", []byte(long + "x\x00"), ""},
+		{"no end", []byte("hello"), ""},
+		{"not UTF-8", []byte("h\xe9llo\x00"), ""},
+		{"zeros", make([]byte, 100), ""},
+		{"malformed TLV", []byte("\x80\x01\xff\xffhello\x00"), ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if got := message(append(octets(t, sentBase), c.trailing...)); string(got) != c.want {
+				t.Errorf("the message is %q, want %q", got, c.want)
+			}
+		})
+	}
+	for n := range stamp.BaseSize {
+		if got := message(make([]byte, n)); got != nil {
+			t.Errorf("%d octets hold the message %q", n, got)
+		}
+	}
+}
+
+func TestRespondDoesNotAllocate(t *testing.T) {
+	buf := append(octets(t, sentBase), octets(t, "80c8000101 80010004cafebabe")...)
+	var req stamp.SenderPacket
+	out := reply{sequence: 1, stateful: true, clock: testClock}
+	if n := testing.AllocsPerRun(100, func() {
+		decode(&req, buf)
+		identity(buf)
+		message(buf)
+		respond(&req, buf, len(buf), arrival{time: testT2, ttl: 64}, out)
+		setTransmitTime(buf, testT3)
+	}); n != 0 {
+		t.Errorf("%v allocations for a packet", n)
+	}
+}
+
+// The octets where STAMP has its SSID are padding in a TWAMP Light packet, and
+// may be different in each.
+func TestIdentity(t *testing.T) {
+	t.Parallel()
+	base := octets(t, sentBase)
+	random := bytes.Clone(base)
+	copy(random[16:], "random padding of twenty-eight")
+	last := bytes.Clone(base)
+	last[43] = 1
+	for _, c := range []struct {
+		name string
+		pkt  []byte
+		want uint16
+	}{
+		{"STAMP", base, 0x1234},
+		{"STAMP with padding", append(bytes.Clone(base), 1, 2, 3), 0x1234},
+		{"TWAMP Light, random padding", random, 0},
+		{"TWAMP Light, one octet of it not zero", last, 0},
+		{"TWAMP Light, short", base[:43], 0},
+		{"TWAMP Light, shortest", base[:14], 0},
+	} {
+		if got := identity(c.pkt); got != c.want {
+			t.Errorf("%s: SSID %#x, want %#x", c.name, got, c.want)
+		}
+	}
+}
+
+// FuzzRespond holds replies to what no request may change.
+func FuzzRespond(f *testing.F) {
+	for _, trailing := range []string{"", "55aa", "80010004cafebabe", "80c8000101 80010005cafe", "80"} {
+		f.Add(append(octets(f, sentBase), octets(f, trailing)...), false)
+	}
+	f.Add(octets(f, sentSequence+sentT1+sentEE), true)
+	f.Fuzz(func(t *testing.T, request []byte, strict bool) {
+		message(request)
+		identity(request)
+		got, why := reflected(request, 64, reply{sequence: 9, stateful: true, strict: strict, clock: testClock})
+		switch {
+		case len(request) < stamp.LightSize && why != tooShort:
+			t.Fatalf("%d octets: %v", len(request), why)
+		case len(request) >= stamp.LightSize && request[13] == 0 && why != invalidErrorEstimate:
+			t.Fatalf("multiplier 0: %v", why)
+		}
+		if why != answered {
+			return
+		}
+		if len(got) != max(len(request), stamp.BaseSize) {
+			t.Fatalf("%d octets are answered with %d", len(request), len(got))
+		}
+		copied := bytes.Equal(got[24:28], request[:4]) && bytes.Equal(got[28:38], request[4:14]) && binary.BigEndian.Uint32(got) == 9
+		if t2, ok := stamp.Timestamp(binary.BigEndian.Uint64(got[16:])).UnixNano(stamp.ErrorEstimate(binary.BigEndian.Uint16(got[12:])).Format()); !copied || !ok || t2 != testT2 {
+			t.Fatalf("the reply is %x", got)
+		}
+		if len(request) > stamp.BaseSize {
+			checkTrailing(t, request[stamp.BaseSize:], got[stamp.BaseSize:], strict)
+		}
+	})
+}
+
+// checkTrailing holds what came back behind the base packet to what was sent:
+// only flags may differ, and only those of TLVs before a malformed one.
+func checkTrailing(t *testing.T, sent, back []byte, strict bool) {
+	if !strict && sent[0] != stamp.FlagU {
+		if !bytes.Equal(sent, back) {
+			t.Fatalf("padding %x came back as %x", sent, back)
+		}
+		return
+	}
+	for len(back) > 0 {
+		tlv, rest, err := stamp.NextTLV(back)
+		want := byte(stamp.FlagU)
+		switch {
+		case err != nil:
+			want = stamp.FlagM
+		case tlv.Type == stamp.TLVExtraPadding:
+			want = 0
+		}
+		end := len(back) - len(rest)
+		if err != nil {
+			end = len(back)
+		}
+		if back[0] != want || !bytes.Equal(sent[1:end], back[1:end]) {
+			t.Fatalf("%x came back as %x, want flags %#x", sent[:end], back[:end], want)
+		}
+		sent, back = sent[end:], back[end:]
+	}
+}
+
