@@ -1,0 +1,106 @@
+package journal_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestRotationBySize(t *testing.T) {
+	o := options(t)
+	o.RotateSize = 1000
+	j := open(t, o)
+	for seq := uint64(1); seq <= 50; seq++ {
+		put(t, j, entries(seq, seq))
+	}
+	files := paths(t, o)
+	if len(files) < 5 {
+		t.Fatalf("%d files", len(files))
+	}
+	for _, path := range files {
+		if info, err := os.Stat(path); err != nil || info.Size() > o.RotateSize {
+			t.Errorf("%s: %d octets, %v", path, info.Size(), err)
+		}
+	}
+	want(t, o, 1, 50)
+	j.Close()
+	j = open(t, o)
+	if n := put(t, j, entries(1, 50)); n != 0 {
+		t.Errorf("%d were written again after the restart", n)
+	}
+}
+
+func TestRotationAndRetentionByAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options(t)
+		o.RotateAge, o.RetainAge = time.Hour, 10*time.Hour
+		j := open(t, o)
+		for seq := uint64(1); seq <= 24; seq++ {
+			put(t, j, entries(seq, seq))
+			time.Sleep(30 * time.Minute)
+		}
+		// A file holds two records and is removed 10 hours after the next was begun.
+		if got := sequences(t, o); got[0] != 3 || len(paths(t, o)) != 11 {
+			t.Errorf("first record %d, %d files", got[0], len(paths(t, o)))
+		}
+		time.Sleep(5 * time.Hour)
+		if err := j.Retain(); err != nil {
+			t.Fatal(err)
+		}
+		if got := sequences(t, o); got[0] != 13 {
+			t.Errorf("first record %d after five hours without events", got[0])
+		}
+		time.Sleep(100 * time.Hour)
+		if err := j.Retain(); err != nil {
+			t.Fatal(err)
+		}
+		want(t, o, 23, 24) // the last file stays
+		put(t, j, entries(25, 25))
+		if err := j.Retain(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestNamesRiseWhateverTheClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options(t)
+		o.RotateSize = 1
+		j := open(t, o)
+		for seq := uint64(100); seq > 80; seq-- { // all in one instant, and the sequence falls
+			put(t, j, entries(seq, seq))
+		}
+		seqs := sequences(t, o)
+		slices.Reverse(seqs)
+		if !slices.IsSorted(seqs) || len(seqs) != 20 {
+			t.Errorf("order of the files is not that of writing: %v", seqs)
+		}
+	})
+}
+
+func TestRetentionBySize(t *testing.T) {
+	o := options(t)
+	o.RotateSize, o.RetainSize = 1000, 3000
+	j := open(t, o)
+	stranger := filepath.Join(o.Dir, "20250101T000000.000Z-notes.ndjson")
+	if err := os.WriteFile(stranger, []byte("mine"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	for seq := uint64(1); seq <= 100; seq++ {
+		put(t, j, entries(seq, seq))
+		if s := j.Stats(); s.Bytes > o.RetainSize || s.Files != len(paths(t, o)) {
+			t.Fatalf("%+v", s)
+		}
+	}
+	seqs := sequences(t, o)
+	want(t, o, seqs[0], 100)
+	if seqs[0] == 1 || seqs[0] > 95 {
+		t.Errorf("kept from %d on", seqs[0])
+	}
+	if _, err := os.Stat(stranger); err != nil {
+		t.Error("retention touched a file that is not the journal's")
+	}
+}

@@ -1,0 +1,62 @@
+package logger
+
+import (
+	"fmt"
+	"strings"
+
+	"tinytwamp/shared/bus"
+	"tinytwamp/shared/events"
+)
+
+// cause is why a message is poison, as its counter's label.
+type cause string
+
+const (
+	malformed  cause = "malformed"  // no CloudEvent
+	misplaced  cause = "misplaced"  // of another type than its subject's, or on a subject of no form that we know
+	forged     cause = "forged"     // of another source than its subject's
+	unreadable cause = "unreadable" // its data is not that of its type
+)
+
+// poison is what is wrong with a message that cannot be kept as an event.
+type poison struct {
+	cause  cause
+	reason string
+}
+
+// check reads a message and holds it to the contract. The name in the subject
+// is what the server lets a user publish under, so an event is believed to come
+// from no other.
+func check(d bus.Delivery) checked {
+	refuse := func(c cause, reason string) checked { return checked{Delivery: d, poison: &poison{c, reason}} }
+	e, err := events.Decode(d.Body)
+	if err != nil {
+		return refuse(malformed, err.Error())
+	}
+	name, ok := events.SubjectName(d.Subject)
+	if !ok || !strings.HasPrefix(d.Subject, e.Type+".") {
+		return refuse(misplaced, fmt.Sprintf("an event of type %.100q does not belong on this subject", e.Type))
+	}
+	if e.Name() != name {
+		return refuse(forged, fmt.Sprintf("source %.100q is not the %s of the subject", e.Source, name))
+	}
+	lines := e.Lines()
+	if len(lines) == 0 {
+		if err := readData(e); err != nil {
+			return refuse(unreadable, err.Error())
+		}
+	}
+	return checked{Delivery: d, event: e, lines: lines}
+}
+
+func readData(e events.Event) (err error) {
+	switch e.Type {
+	case events.TypeRTT:
+		_, err = e.RTT()
+	case events.TypeLog:
+		_, err = e.Log()
+	case events.TypeDeadLetter:
+		_, err = e.DeadLetter()
+	}
+	return err
+}

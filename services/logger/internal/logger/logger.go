@@ -1,0 +1,219 @@
+// Package logger takes the events of the whole fleet from the stream, keeps
+// them in the journal, and writes the readable log.
+//
+// A message is acknowledged when its event is on disk and synced, and not
+// before. What cannot be kept as an event is poison: it goes to the dead
+// letters, and is given up when the stream has it there.
+package logger
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tinytwamp/services/logger/internal/journal"
+	"tinytwamp/shared/bus"
+	"tinytwamp/shared/events"
+	"tinytwamp/shared/service"
+)
+
+// Names of the health checks.
+const (
+	CheckBus     = "bus"
+	CheckJournal = "journal"
+)
+
+const (
+	openTimeout    = 5 * time.Second  // for the consumer, until a failure is spoken of
+	reopenInterval = 2 * time.Second  // between two tries
+	healthInterval = time.Second      // of the bus check
+	chores         = 15 * time.Second // between two looks at the lag and at what is too old
+)
+
+var errDisconnected = errors.New("no connection to NATS")
+
+// store is the journal, as far as it is used.
+type store interface {
+	Resume(floor uint64, created time.Time) error
+	Append(batch []journal.Entry) (stored []bool, err error)
+	Retain() error
+	Stats() journal.Stats
+}
+
+// Options are what a [Logger] works with. It owns none of it.
+type Options struct {
+	Consumer  string                          // name of the durable
+	Prepare   func(ctx context.Context) error // makes stream and consumer before they are used; nil: others do
+	Bus       *bus.Client                     // its publisher carries dead letters only
+	Journal   store
+	Readable  *service.Readable
+	Health    *service.Health
+	Metrics   prometheus.Registerer
+	RetryWait time.Duration // before a failed write is tried again: doubles up to a minute
+}
+
+// Logger is the service itself. Its Run is called once.
+type Logger struct {
+	Options
+	log     *slog.Logger
+	metrics *metrics
+
+	consumerErr atomic.Pointer[error] // why there is no consumer; nil: there is one
+
+	// owned by the goroutine that consumes
+	waiting map[uint64]uint64 // see bury
+}
+
+// New returns a logger that is not ready yet.
+func New(o Options, log *slog.Logger) *Logger {
+	return &Logger{
+		Options: o,
+		log:     log,
+		metrics: newMetrics(o.Metrics, o.Journal.Stats, o.Readable.Failed),
+		waiting: make(map[uint64]uint64),
+	}
+}
+
+// Run consumes until ctx ends, with the batch under way written and
+// acknowledged. It fails only when the stream is not as it was asked for,
+// [bus.ErrDiffers]: what else goes wrong shows in the log and in the health,
+// and is tried again.
+func (l *Logger) Run(ctx context.Context) error {
+	l.Health.Set(CheckJournal, nil) // it was opened
+	return service.Run(ctx,
+		service.Task{Name: "consumer", Run: l.consume},
+		service.Task{Name: "health", Run: l.watchBus},
+	)
+}
+
+// consume opens the consumer again whenever it is gone.
+func (l *Logger) consume(ctx context.Context) error {
+	said := ""
+	for ctx.Err() == nil {
+		err := l.consumeOnce(ctx, func() { said = "" })
+		if ctx.Err() != nil || errors.Is(err, bus.ErrDiffers) {
+			return err
+		}
+		l.setConsumer(err)
+		if err.Error() != said {
+			l.log.Error("cannot take events from the stream, trying again", "err", err)
+			said = err.Error()
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(reopenInterval):
+		}
+	}
+	return nil
+}
+
+// consumeOnce opens the consumer, which it tells opened, and takes batches from
+// it until that fails.
+func (l *Logger) consumeOnce(ctx context.Context, opened func()) error {
+	consumer, err := l.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer consumer.Close()
+	opened()
+	l.setConsumer(nil)
+	l.log.Info("taking events from the stream", "stream", events.StreamName, "consumer", l.Consumer)
+
+	choresCtx, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l.doChores(choresCtx, consumer)
+	}()
+	defer func() { stop(); <-done }()
+	for {
+		batch, err := consumer.Next(ctx)
+		if err != nil {
+			return err
+		}
+		l.handle(ctx, batch)
+	}
+}
+
+// open opens the consumer, and has the journal know what may come again.
+func (l *Logger) open(ctx context.Context) (*bus.Consumer, error) {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	if l.Prepare != nil {
+		if err := l.Prepare(ctx); err != nil {
+			return nil, err
+		}
+	}
+	consumer, err := l.Bus.Consumer(ctx, l.Consumer)
+	if err != nil {
+		return nil, err
+	}
+	state, err := consumer.State(ctx)
+	if err == nil {
+		err = l.Journal.Resume(state.AckFloor, state.StreamCreated)
+	}
+	if err != nil {
+		consumer.Close()
+		return nil, err
+	}
+	return consumer, nil
+}
+
+func (l *Logger) setConsumer(err error) {
+	if err == nil {
+		l.consumerErr.Store(nil)
+	} else {
+		l.consumerErr.Store(&err)
+	}
+	l.checkBus()
+}
+
+func (l *Logger) checkBus() {
+	err := l.consumerErr.Load()
+	switch {
+	case !l.Bus.Connected():
+		l.Health.Set(CheckBus, errDisconnected)
+	case err != nil:
+		l.Health.Set(CheckBus, *err)
+	default:
+		l.Health.Set(CheckBus, nil)
+	}
+}
+
+// watchBus keeps the bus check up to date: a lost connection does not show in a
+// consumer, which waits for it to come back.
+func (l *Logger) watchBus(ctx context.Context) error {
+	ticker := time.NewTicker(healthInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			l.checkBus()
+		}
+	}
+}
+
+// doChores looks after the lag and removes files that are too old.
+func (l *Logger) doChores(ctx context.Context, consumer *bus.Consumer) {
+	ticker := time.NewTicker(chores)
+	defer ticker.Stop()
+	for {
+		if state, err := consumer.State(ctx); err == nil { // else the bus check says it
+			l.metrics.lag.Set(float64(state.Pending))
+		}
+		if err := l.Journal.Retain(); err != nil {
+			l.log.Warn("cannot remove files that are too old", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}

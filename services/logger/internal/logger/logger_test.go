@@ -1,0 +1,205 @@
+package logger_test
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"tinytwamp/services/logger/internal/journal"
+	"tinytwamp/services/logger/internal/logger"
+	"tinytwamp/shared/bus/bustest"
+	"tinytwamp/shared/events"
+)
+
+func TestEventsArriveOnce(t *testing.T) {
+	f := newFleet(t)
+	r := f.start("logger", nil)
+	f.numbers(1, 100)
+	f.once(100)
+	if seqs := f.records(); seqs[41].Seq != 42 || seqs[41].Subject != "twamp.v1.log.r1" || seqs[41].Time.IsZero() {
+		t.Errorf("record %+v", seqs[41])
+	}
+	f.until("it is ready", func() bool { return len(r.health.Reasons()) == 0 })
+	f.acknowledged("logger", 100)
+	if got := r.metric(t, logger.MetricRecords); got != 100 {
+		t.Errorf("%s is %v", logger.MetricRecords, got)
+	}
+	if err := r.stop(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+func TestStopAndStartLeaveNeitherGapNorDuplicate(t *testing.T) {
+	f := newFleet(t)
+	f.numbers(1, 10) // before the first start
+	r := f.start("logger", nil)
+	f.kept(10)
+	r.stop()
+	f.acknowledged("logger", 10)
+	f.numbers(11, 20)
+	r = f.start("logger", nil)
+	f.numbers(21, 30)
+	f.once(30)
+	f.acknowledged("logger", 30)
+	r.stop()
+
+	// A durable that remembers nothing has all of it delivered again, as after a
+	// crash in which every acknowledgement was lost.
+	f.init("again")
+	r = f.start("again", nil)
+	f.acknowledged("again", 30)
+	f.numbers(31, 31)
+	f.once(31)
+	if got := r.metric(t, logger.MetricRedelivered); got != 30 {
+		t.Errorf("%s is %v", logger.MetricRedelivered, got)
+	}
+}
+
+func TestServerRestart(t *testing.T) {
+	f := newFleet(t)
+	r := f.start("logger", nil)
+	f.numbers(1, 10)
+	f.kept(10)
+	f.server.Stop()
+	f.until("it is not ready", func() bool {
+		return slices.Equal(r.health.Reasons(), []string{"bus: no connection to NATS"})
+	})
+	f.server.Restart()
+	f.numbers(11, 20)
+	f.once(20)
+	f.until("it is ready again", func() bool { return len(r.health.Reasons()) == 0 })
+}
+
+// full is a journal on a disk that is full for some writes.
+type full struct {
+	*journal.Journal
+	mu   sync.Mutex
+	left int
+}
+
+func (j *full) Append(batch []journal.Entry) ([]bool, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.left > 0 {
+		j.left--
+		return nil, syscall.ENOSPC
+	}
+	return j.Journal.Append(batch)
+}
+
+func TestFullDiskHoldsEventsBack(t *testing.T) {
+	f := newFleet(t)
+	disk := &full{left: 1 << 30}
+	r := f.start("logger", func(j *journal.Journal) store { disk.Journal = j; return disk })
+	f.numbers(1, 10)
+	f.until("it is not ready", func() bool { return strings.Contains(strings.Join(r.health.Reasons(), ""), "no space left") })
+	if got := f.records(); len(got) != 0 || f.out.String() != "" {
+		t.Errorf("%d records, %q", len(got), f.out)
+	}
+	disk.mu.Lock()
+	disk.left = 2
+	disk.mu.Unlock()
+	f.once(10)
+	f.acknowledged("logger", 10)
+	f.until("it is ready again", func() bool { return len(r.health.Reasons()) == 0 })
+}
+
+func TestFullDiskDoesNotHoldUpTheEnd(t *testing.T) {
+	f := newFleet(t)
+	disk := &full{left: 1 << 30}
+	r := f.start("logger", func(j *journal.Journal) store { disk.Journal = j; return disk })
+	f.numbers(1, 10)
+	f.until("it fails", func() bool { return r.metric(t, logger.MetricWriteFailures) > 0 })
+	if err := r.stop(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+func TestPoison(t *testing.T) {
+	f := newFleet(t)
+	valid := f.encode(1)
+	change := func(from, to string) []byte { return bytes.Replace(valid.Body, []byte(from), []byte(to), 1) }
+	long := bytes.Repeat([]byte("x"), 100<<10)
+	poison := []struct {
+		name, subject, reason string
+		body                  []byte
+	}{
+		{"not JSON", valid.Subject, "not a CloudEvent", []byte("garbage\x00\xff")},
+		{"long", valid.Subject, "not a CloudEvent", long},
+		{"not a CloudEvent", valid.Subject, "specversion", []byte(`{"id":"1"}`)},
+		{"forged source", "twamp.v1.log.r2", "source", valid.Body},
+		{"source of no form", valid.Subject, "source", change("/reflector/r1", "somebody")},
+		{"other type", "twamp.v1.rtt.r1.t1.00000000000000000000ffff7f000001-862", "type", valid.Body},
+		{"unknown subject", "twamp.v1.other.r1", "type", valid.Body},
+		{"data of another form", valid.Subject, "data", change(`"records":[`, `"records":7,"x":[`)},
+	}
+	for i, p := range poison {
+		f.publish(events.Encoded{ID: fmt.Sprint("poison-", i), Subject: p.subject, Body: p.body})
+	}
+	f.publish(valid)
+	r := f.start("logger", nil)
+	got := f.kept(len(poison) + 1)
+	f.acknowledged("logger", uint64(2*len(poison)+1))
+	if len(got) != len(poison)+1 {
+		t.Fatalf("%d events in the files, want %d", len(got), len(poison)+1)
+	}
+	if got[0].ID != valid.ID {
+		t.Error("the valid event did not come first")
+	}
+	for i, p := range poison {
+		d, err := got[i+1].DeadLetter()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Subject != p.subject || d.StreamSeq != uint64(i+1) || d.Size != len(p.body) ||
+			!bytes.Equal(d.Body, p.body[:min(len(p.body), 64<<10)]) || !strings.Contains(d.Reason, p.reason) {
+			t.Errorf("%s: reason %q, subject %s, sequence %d, size %d", p.name, d.Reason, d.Subject, d.StreamSeq, d.Size)
+		}
+		if got[i+1].Name() != "l1" {
+			t.Errorf("%s: dead letter of %s", p.name, got[i+1].Source)
+		}
+	}
+	if n := r.metric(t, logger.MetricPoison); n != float64(len(poison)) {
+		t.Errorf("%s is %v", logger.MetricPoison, n)
+	}
+}
+
+func TestDeadLettersAreNeverPoison(t *testing.T) {
+	f := newFleet(t)
+	r := f.start("logger", nil)
+	f.publish(events.Encoded{ID: "1", Subject: "twamp.v1.dlq.l1", Body: []byte("garbage")})
+	f.acknowledged("logger", 1)
+	f.numbers(1, 1)
+	f.once(1)
+	if n := r.metric(t, logger.MetricPoison); n != 1 {
+		t.Errorf("%s is %v", logger.MetricPoison, n)
+	}
+}
+
+func TestEventPublishedTwiceIsKeptOnce(t *testing.T) {
+	f := newFleet(t)
+	r := f.start("logger", nil)
+	e := f.encode(1)
+	f.publish(e)
+	f.kept(1)
+	f.retry(e)
+	f.acknowledged("logger", 2)
+	f.once(1)
+	if n := r.metric(t, logger.MetricRedelivered); n != 1 {
+		t.Errorf("%s is %v", logger.MetricRedelivered, n)
+	}
+}
+
+func TestMissingStreamIsSaidUntilItIsThere(t *testing.T) {
+	f := &fleet{T: t, server: bustest.NewServer(t), dir: t.TempDir(), out: new(output), source: events.NewSource("reflector", "r1")}
+	f.client = f.connect("r1")
+	r := f.start("logger", nil)
+	f.until("it says what is missing", func() bool { return strings.Contains(strings.Join(r.health.Reasons(), ""), "logger -init") })
+	f.init("logger")
+	f.numbers(1, 3)
+	f.once(3)
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"tinytwamp/services/logger/internal/embedded"
+	"tinytwamp/services/logger/internal/journal"
+	"tinytwamp/services/logger/internal/logger"
+	"tinytwamp/shared/bus"
+	"tinytwamp/shared/events"
+	"tinytwamp/shared/service"
+)
+
+const (
+	// initTimeout is how long -init waits for the server: in a stack that is
+	// started as a whole, NATS may come up after it.
+	initTimeout = time.Minute
+	// closeTimeout is how long the last dead letters may take.
+	closeTimeout = 2 * time.Second
+	// retryWait is how long the first pause after a failed write is.
+	retryWait = time.Second
+)
+
+// errBus marks settings of the bus that can never work.
+var errBus = errors.New("bad NATS settings")
+
+// initialise makes the stream and the consumer, and says so.
+func initialise(ctx context.Context, cfg Config, log *slog.Logger, stdout io.Writer) error {
+	client, err := connect(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer client.Close(0)
+	ctx, cancel := context.WithTimeout(ctx, initTimeout)
+	defer cancel()
+	stream, consumer := cfg.stream()
+	if err := client.Init(ctx, stream, consumer); err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "Stream %s and consumer %s are there.\n", events.StreamName, consumer.Durable)
+	return nil
+}
+
+func connect(cfg Config, log *slog.Logger) (*bus.Client, error) {
+	client, err := bus.Open(cfg.Bus, program.Name, cfg.Name, log)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errBus, err)
+	}
+	return client, nil
+}
+
+// serve runs the logger until ctx ends. What it starts ends in reverse order:
+// the server inside comes last, so that others get their last events in.
+func serve(ctx context.Context, cfg Config, log *slog.Logger, stdout io.Writer) (err error) {
+	closing := func(end func() error) { err = errors.Join(err, end()) }
+
+	readable, err := service.OpenReadable(cfg.Settings, stdout)
+	if err != nil {
+		return err
+	}
+	defer closing(readable.Close)
+	files, err := journal.Open(cfg.journal(), log)
+	if err != nil {
+		return err
+	}
+	defer closing(files.Close)
+	health := service.NewHealth(logger.CheckBus, logger.CheckJournal)
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	admin, err := service.ListenAdmin(cfg.Settings, health, metrics)
+	if err != nil {
+		return err
+	}
+	if admin.Addr() != "" {
+		log.Info("admin http is listening", "address", admin.Addr())
+	}
+	if cfg.NATSEmbedded != "" {
+		server, err := startServer(&cfg, log)
+		if err != nil {
+			return err
+		}
+		defer closing(server.Stop)
+	}
+	client, err := connect(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer client.Close(closeTimeout)
+
+	options := logger.Options{
+		Consumer:  cfg.Consumer,
+		Bus:       client,
+		Journal:   files,
+		Readable:  readable,
+		Health:    health,
+		Metrics:   metrics,
+		RetryWait: retryWait,
+	}
+	if cfg.NATSEmbedded != "" {
+		stream, consumer := cfg.stream()
+		options.Prepare = func(ctx context.Context) error { return client.Init(ctx, stream, consumer) }
+	}
+	return service.Run(ctx,
+		service.Task{Name: "logger", Run: logger.New(options, log).Run},
+		service.Task{Name: "admin", Run: admin.Serve},
+	)
+}
+
+// startServer runs the NATS server inside, and points the settings at it.
+func startServer(cfg *Config, log *slog.Logger) (*embedded.Server, error) {
+	listen, err := cfg.listen()
+	if err != nil {
+		return nil, err
+	}
+	server, err := embedded.Start(embedded.Options{
+		Name:     cfg.Name,
+		Store:    cfg.NATSEmbedded,
+		Listen:   listen,
+		AuthFile: cfg.NATSAuthFile,
+	}, log)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Bus.URL = server.URL()
+	return server, nil
+}
