@@ -23,10 +23,10 @@ run: build ## the whole pipeline on this machine, until Ctrl-C
 	@exec deploy/run.sh
 
 test: ## all tests that need no privileges
-	@deploy/test.sh go test work
+	@deploy/test.sh go test -count 1 work
 
 race: ## the same with the race detector, in random order (needs a C compiler)
-	@CGO_ENABLED=1 deploy/test.sh go test -race -shuffle=on work
+	@CGO_ENABLED=1 deploy/test.sh go test -race -shuffle=on -count 1 work
 
 lint: cross ## linters, and that every system we support builds
 	@test -x $(GOBIN)/golangci-lint || go install $(GOLANGCI_LINT)
@@ -55,13 +55,14 @@ images: ## container images of the three services
 	done
 
 up: ## start the stack of docker-compose.yml
-	@if docker compose version >/dev/null 2>&1; then docker compose up --build -d; else docker-compose up --build -d; fi
+	@if docker compose version >/dev/null 2>&1; then TINYTWAMP_VERSION=$(VERSION) docker compose up --build -d; else TINYTWAMP_VERSION=$(VERSION) docker-compose up --build -d; fi
 
 down: ## stop it
 	@if docker compose version >/dev/null 2>&1; then docker compose down; else docker-compose down; fi
 
-docs: ## write the settings tables of README.md anew
+docs: ## write the settings tables of README.md and deploy/env anew
 	@go test ./services/reflector ./services/prober ./services/logger -run TestREADME -update >/dev/null
+	@go test ./deploy/e2e -run TestReferenceSettings -update >/dev/null
 
 tidy: ## tidy every module
 	@for m in $(MODULES); do (cd $$m && go mod tidy); done

@@ -10,6 +10,7 @@ bin=${TWAMP_RUN_BIN:-bin}
 data=${TWAMP_RUN_DATA:-data}
 nats=${TWAMP_RUN_NATS:-nats://127.0.0.1:14222}
 port=${TWAMP_RUN_UDP:-18620}
+admin=${TWAMP_RUN_ADMIN:-1986} # the last digit is the service
 
 has_ipv6() {
 	if [ -r /proc/net/if_inet6 ]; then
@@ -59,14 +60,18 @@ ready() {
 }
 
 mkdir -p "$data" || exit 1
-start logger "$bin/logger" -name logger -nats-embedded "$data/nats" -nats-url "$nats" -data "$data/events" -admin 127.0.0.1:19862
-ready logger 127.0.0.1:19862
-start reflector "$bin/reflector" -name reflector -listen "$target" -log-packets all -nats-url "$nats" -log-file "$data/reflector.txt" -admin 127.0.0.1:19863
-ready reflector 127.0.0.1:19863
+start logger "$bin/logger" -name logger -nats-embedded "$data/nats" -nats-url "$nats" -data "$data/events" -admin "127.0.0.1:${admin}2"
+ready logger "127.0.0.1:${admin}2"
+start reflector "$bin/reflector" -name reflector -listen "$target" -log-packets all -nats-url "$nats" -log-file "$data/reflector.txt" -admin "127.0.0.1:${admin}3"
+ready reflector "127.0.0.1:${admin}3"
 start prober "$bin/prober" -name prober -continuous -interval 1s -report-interval 2s -nats-url "$nats" -log-file "$data/prober.txt" "$target" >"$data/prober.out"
 
+all_run() {
+	local pid
+	for pid in "${pids[@]}"; do kill -0 "$pid" 2>/dev/null || return; done
+}
 # A service that ends by itself ends the rest.
-while kill -0 "${pids[@]}" 2>/dev/null; do
+while all_run; do
 	sleep 1 &
 	wait $!
 done

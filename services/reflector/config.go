@@ -22,6 +22,8 @@ type Config struct {
 	Stateless      bool              `env:"STATELESS" envDefault:"false" group:"Reflector" help:"Keep no sessions: replies take the sender's sequence number, so nobody can tell the direction of a loss."`
 	SessionTable   int               `env:"SESSION_TABLE" envDefault:"65536" arg:"N" group:"Reflector" help:"Most sessions kept at a time; those beyond are answered without state."`
 	Strict         bool              `env:"STRICT" envDefault:"false" group:"Reflector" help:"Take all octets behind the base packet for TLVs (RFC 8972), never for padding."`
+	Workers        int               `env:"WORKERS" envDefault:"1" arg:"N" group:"Reflector" help:"Sockets for each address, each with a worker of its own (SO_REUSEPORT): as many as there are CPUs to give, where one is not enough."`
+	Realtime       bool              `env:"REALTIME" envDefault:"false" group:"Reflector" help:"Ask for real-time priority (SCHED_FIFO) for the threads that answer packets."`
 	LogPackets     reflector.Logging `env:"LOG_PACKETS" envDefault:"sampled" arg:"WHICH" group:"Reflector" help:"Test packets in the test log: off, sampled (one a second of each session) or all, up to a cap."`
 	Allow          []netip.Prefix    `env:"ALLOW" default:"all" arg:"PREFIXES" group:"Guards" help:"Senders that are answered."`
 	AllowSymmetric []netip.Prefix    `env:"ALLOW_SYMMETRIC" default:"none" arg:"PREFIXES" group:"Guards" help:"Senders that are answered although they send from port 862 or one that this reflector listens on; others are dropped as a loop between reflectors."`
@@ -39,6 +41,9 @@ func (c *Config) Check() []service.Problem {
 	}
 	if c.SessionTable < 1 || c.SessionTable > 1<<24 {
 		bad("SESSION_TABLE", "must be between 1 and 16777216")
+	}
+	if c.Workers < 1 || c.Workers > 1024 {
+		bad("WORKERS", "must be between 1 and 1024")
 	}
 	return problems
 }

@@ -64,7 +64,7 @@ func serve(ctx context.Context, cfg *Config, log *slog.Logger, stdout io.Writer)
 	rc := reflector.Config{
 		Listen: plain(cfg.Listen), Named: cfg.listenNamed(), Advertise: plain(cfg.Advertise),
 		Allow: cfg.Allow, AllowSymmetric: cfg.AllowSymmetric,
-		Stateless: cfg.Stateless, SessionTable: cfg.SessionTable, Strict: cfg.Strict, Logging: cfg.LogPackets,
+		Stateless: cfg.Stateless, SessionTable: cfg.SessionTable, Workers: cfg.Workers, Realtime: cfg.Realtime, Strict: cfg.Strict, Logging: cfg.LogPackets,
 		Line: readable.Line, Publish: func(at time.Time, l *events.Log) { client.Emit(at, l) }, Log: log,
 	}
 	if client != nil {

@@ -54,7 +54,7 @@ func (b *batch) setBuf(i int, buf []byte) {
 }
 
 // receive takes up to n datagrams. EAGAIN: there is none.
-func (b *batch) receive(fd uintptr, n, flags int) (int, syscall.Errno) {
+func (b *batch) receive(fd, n, flags int) (int, syscall.Errno) {
 	for i := range b.hdrs[:n] {
 		h := &b.hdrs[i]
 		h.Namelen = nameSize
@@ -66,13 +66,13 @@ func (b *batch) receive(fd uintptr, n, flags int) (int, syscall.Errno) {
 
 // transmit sends datagrams from up to, but not including, to. The error is that of
 // the first one only; a failure behind it shows as a smaller count.
-func (b *batch) transmit(fd uintptr, from, to int) (int, syscall.Errno) {
+func (b *batch) transmit(fd, from, to int) (int, syscall.Errno) {
 	return mmsg(unix.SYS_SENDMMSG, fd, b.hdrs[from:to], 0)
 }
 
-func mmsg(trap, fd uintptr, hdrs []mmsghdr, flags int) (int, syscall.Errno) {
+func mmsg(trap uintptr, fd int, hdrs []mmsghdr, flags int) (int, syscall.Errno) {
 	for {
-		n, _, errno := unix.Syscall6(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(hdrs))),
+		n, _, errno := unix.Syscall6(trap, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(hdrs))),
 			uintptr(len(hdrs)), uintptr(flags), 0, 0)
 		switch errno {
 		case 0:

@@ -147,6 +147,11 @@ func (w *controlWriter) putTOS(is4 bool, tos int) {
 	binary.NativeEndian.PutUint32(w.put(level, typ, 4), uint32(tos))
 }
 
+// putStamp asks for the datagram's transmit stamp.
+func (w *controlWriter) putStamp() {
+	binary.NativeEndian.PutUint32(w.put(unix.SOL_SOCKET, unix.SO_TIMESTAMPING, 4), unix.SOF_TIMESTAMPING_TX_SOFTWARE)
+}
+
 // putTxID gives the datagram the id of its transmit stamp.
 func (w *controlWriter) putTxID(id uint32) {
 	binary.NativeEndian.PutUint32(w.put(unix.SOL_SOCKET, unix.SCM_TS_OPT_ID, 4), id)

@@ -1,12 +1,10 @@
 package udp
 
 import (
-	"errors"
 	"net"
 	"net/netip"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -189,23 +187,6 @@ func TestCounterWraps(t *testing.T) {
 	}
 }
 
-func TestCloseUnblocksRead(t *testing.T) {
-	c := listen(t, Config{Local: at(loopback4), TxTimestamps: true})
-	done := make(chan error)
-	go func() {
-		_, _, err := c.Read(make([]Message, 1), make([]Event, 1))
-		done <- err
-	}()
-	time.Sleep(10 * time.Millisecond) // so that the read is most likely under way
-	c.Close()
-	if err := <-done; err != net.ErrClosed {
-		t.Errorf("Read: %v, want net.ErrClosed", err)
-	}
-	if _, err := c.Write([]Message{message(c.LocalAddr(), "x")}); err != net.ErrClosed {
-		t.Errorf("Write: %v, want net.ErrClosed", err)
-	}
-}
-
 func TestReadAndWriteDoNotAllocate(t *testing.T) {
 	eachFamily(t, func(t *testing.T, loopback netip.Addr) {
 		cfg := Config{Local: at(loopback), TxTimestamps: true, Errors: true}
@@ -240,36 +221,4 @@ func TestReadAndWriteDoNotAllocate(t *testing.T) {
 			t.Errorf("%v allocations for a batch of %d there", allocs, len(ms))
 		}
 	})
-}
-
-// refusing is a socket that the runtime's poller takes for broken at first.
-type refusing struct {
-	syscall.RawConn
-	times int
-}
-
-func (r *refusing) Read(f func(uintptr) bool) error {
-	if r.times--; r.times >= 0 {
-		return errors.New("not pollable")
-	}
-	return r.RawConn.Read(f)
-}
-
-// With the send buffer full and something in the error queue the poller
-// refuses the socket for a while.
-func TestReadWhileThePollerRefuses(t *testing.T) {
-	a, b := listen(t, Config{Local: at(loopback4)}), listen(t, Config{Local: at(loopback4)})
-	b.raw = &refusing{b.raw, 1000}
-	write(t, a, message(b.LocalAddr(), "x"))
-	readMessages(t, b, 1)
-
-	b.raw.(*refusing).times = 2
-	time.AfterFunc(10*time.Millisecond, func() { _, _ = a.Write([]Message{message(b.LocalAddr(), "x")}) })
-	readMessages(t, b, 1)
-
-	b.raw.(*refusing).times = 1000
-	time.AfterFunc(10*time.Millisecond, func() { b.Close() })
-	if _, _, err := b.Read([]Message{{}}, nil); err != net.ErrClosed {
-		t.Errorf("Read: %v, want net.ErrClosed", err)
-	}
 }

@@ -7,7 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"time"
+	"syscall"
 )
 
 // Conn is a datagram socket. One goroutine may read while any number write;
@@ -15,11 +15,15 @@ import (
 type Conn struct {
 	// Set once by Listen.
 	sock     *net.UDPConn
+	raw      syscall.RawConn
 	local    netip.AddrPort
 	control  controls
 	features Features
 
-	oob []byte // owned by the goroutine that reads
+	rx reader // owned by the goroutine that reads
+
+	mu    sync.Mutex // of the read deadline, and of what it is for:
+	woken bool       // Wake was called, and no Read has returned for it
 
 	wmu sync.Mutex // held by the goroutine that writes
 }
@@ -39,7 +43,12 @@ func Listen(cfg Config) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{sock: sock, local: sock.LocalAddr().(*net.UDPAddr).AddrPort(), oob: make([]byte, 256)}
+	c := &Conn{sock: sock, local: sock.LocalAddr().(*net.UDPAddr).AddrPort()}
+	c.rx.oob = make([]byte, 256)
+	if c.raw, err = sock.SyscallConn(); err != nil {
+		sock.Close()
+		return nil, listenError(cfg.Local, err)
+	}
 	if c.local.Addr().Is4() {
 		c.control, err = newControls4(sock)
 	} else {
@@ -70,26 +79,6 @@ func (c *Conn) Drops() uint64 { return 0 }
 
 // Close closes the socket. A Read or Write under way returns [net.ErrClosed].
 func (c *Conn) Close() error { return c.sock.Close() }
-
-// Read blocks until there is a datagram and puts it into ms[0]. There are no
-// events on this system. The error is [net.ErrClosed] after Close.
-func (c *Conn) Read(ms []Message, _ []Event) (n, e int, err error) {
-	m := &ms[0]
-	size, oobSize, flags, peer, err := c.sock.ReadMsgUDPAddrPort(m.Buf, c.oob)
-	now := time.Now().UnixNano()
-	if errors.Is(err, net.ErrClosed) {
-		return 0, 0, net.ErrClosed
-	}
-	if err != nil {
-		return 0, 0, err
-	}
-	*m = Message{
-		Buf: m.Buf, N: size, Truncated: flags&msgTrunc != 0, Time: now, TTL: -1, TOS: -1,
-		Peer: netip.AddrPortFrom(peer.Addr().Unmap().WithZone(""), peer.Port()),
-	}
-	c.control.parse(c.oob[:oobSize], m)
-	return 1, 0, nil
-}
 
 // Write sends datagrams, and waits while the send buffer is full. It returns
 // how many it sent; if that is fewer than all, err is about ms[n], and the

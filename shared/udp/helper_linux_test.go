@@ -36,6 +36,8 @@ func needIPv6(t *testing.T) {
 	c.Close()
 }
 
+// listen opens a socket for a test. It is closed when patience is at an end,
+// which ends what waits on it.
 func listen(t *testing.T, cfg Config) *Conn {
 	t.Helper()
 	c, err := Listen(cfg)
@@ -43,9 +45,8 @@ func listen(t *testing.T, cfg Config) *Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	if err := c.sock.SetDeadline(time.Now().Add(patience)); err != nil {
-		t.Fatal(err)
-	}
+	timer := time.AfterFunc(patience, func() { c.Close() })
+	t.Cleanup(func() { timer.Stop() })
 	return c
 }
 

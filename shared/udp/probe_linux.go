@@ -7,15 +7,21 @@ import (
 
 // kernel is what only a trial shows.
 type kernel struct {
+	rx, tx      bool // stamps of arrival and of transmission come
 	explicitIDs bool // a packet's transmit id can be given with it (SCM_TS_OPT_ID, Linux 6.13)
 }
 
-// probeTries bounds how long to wait for the kernel's first receive stamp.
-const probeTries = 20
+// These bound how long to wait for the kernel's first stamps, and for a
+// datagram to come over loopback.
+const (
+	probeTries = 20
+	probeWait  = 20 * time.Millisecond
+)
 
-// probe sends datagrams to itself over loopback, until one comes with the
-// kernel's receive time. Where loopback is not to be used, the answer is that
-// the kernel can nothing special, and the wait is short.
+// probe sends datagrams to itself over loopback, until one comes with all of
+// the kernel's times: after they are switched on the first may have none.
+// Where loopback is not to be used, the answer is that the kernel can nothing
+// special, and the wait is short.
 func probe(is4 bool) (k kernel) {
 	self := netip.IPv6Loopback()
 	if is4 {
@@ -41,14 +47,13 @@ func probe(is4 bool) (k kernel) {
 			continue
 		}
 		id := ms[0].TxID
-		if c.sock.SetReadDeadline(time.Now().Add(time.Second/50)) != nil {
-			return k
-		}
-		n, e, err := c.Read(ms, evs)
-		if err != nil || e == 0 || evs[0].TxID != id {
+		n, e, err := c.ReadUntil(ms, evs, time.Now().Add(probeWait))
+		if e > 0 && evs[0].TxID != id {
 			k.explicitIDs = false
 		}
-		if err != nil || n > 0 && ms[0].Kernel {
+		k.tx = k.tx || e > 0
+		k.rx = k.rx || n > 0 && ms[0].Kernel
+		if err != nil || n+e == 0 || k.rx && k.tx {
 			return k
 		}
 		time.Sleep(time.Millisecond)

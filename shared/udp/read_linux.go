@@ -1,9 +1,7 @@
 package udp
 
 import (
-	"errors"
 	"net"
-	"os"
 	"syscall"
 	"time"
 
@@ -14,22 +12,16 @@ import (
 // messages left behind. Each is there once; so many are of another kind.
 const maxPending = 1000
 
-// reader is the state of Read: the call's arguments and results, here because
-// a closure of each call would be an allocation.
+// reader is the state of Read.
 type reader struct {
+	bell       bell // rung by Wake and Close
 	data, errs batch
-	ms         []Message
-	evs        []Event
-	n, e       int
-	done       bool
-	errno      syscall.Errno
-	step       func(fd uintptr) bool // Conn.receive
-	poll       func(fd uintptr)      // Conn.pollOnce
-	fds        [1]unix.PollFd
+	fds        [2]unix.PollFd // socket, bell
 }
 
 // Read blocks until there is a datagram or an event, and returns how many of
-// each it has put into ms and evs. The error is [net.ErrClosed] after Close.
+// each it has put into ms and evs. After [Conn.Wake] both are 0. The error is
+// [net.ErrClosed] after Close.
 //
 // Datagrams are taken first and then the error queue, so that the transmit
 // stamp of a packet is in evs not later than its reply is in ms, as long as
@@ -37,98 +29,56 @@ type reader struct {
 // thrown away. An event may come before the Write of its datagram returns.
 // ICMP errors are events; they are never errors of Read.
 func (c *Conn) Read(ms []Message, evs []Event) (n, e int, err error) {
-	r := &c.rx
-	r.ms, r.evs = ms[:min(len(ms), maxBatch)], evs
-	r.n, r.e, r.done, r.errno = 0, 0, false, 0
-	for !r.done {
-		switch err := c.await(); {
-		case err == nil:
-		case errors.Is(err, net.ErrClosed):
+	return c.ReadUntil(ms, evs, time.Time{})
+}
+
+// ReadUntil is like Read, but returns with nothing at an instant, unless that
+// is zero. When it is past, ReadUntil takes what is there and does not wait.
+func (c *Conn) ReadUntil(ms []Message, evs []Event, until time.Time) (n, e int, err error) {
+	c.rmu.Lock()
+	defer c.rmu.Unlock()
+	ms = ms[:min(len(ms), maxBatch)]
+	for look := true; ; look = c.rx.await(c.fd, len(ms) > 0, until) {
+		if c.closed.Load() {
 			return 0, 0, net.ErrClosed
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return 0, 0, err
-		default:
-			if err := c.readUnpolled(); err != nil {
-				return 0, 0, err
-			}
+		}
+		if !look {
+			return 0, 0, nil
+		}
+		n, errno := c.receiveMessages(ms)
+		if errno != 0 {
+			return 0, 0, errno
+		}
+		if c.errors || c.features.TxTimestamps {
+			e = c.receiveEvents(evs)
+		}
+		if n > 0 || e > 0 {
+			return n, e, nil
 		}
 	}
-	if r.errno != 0 {
-		return r.n, r.e, r.errno
-	}
-	return r.n, r.e, nil
 }
 
-// await takes what there is, and waits for something if there is nothing.
-func (c *Conn) await() error {
-	if !c.thread {
-		return c.raw.Read(c.rx.step)
-	}
-	if c.closed.Load() {
-		return net.ErrClosed
-	}
-	if c.raw.Control(c.rx.poll) != nil {
-		return net.ErrClosed
-	}
-	return nil
-}
-
-// pollOnce is a step that waits in poll(2) where there is nothing to take.
-func (c *Conn) pollOnce(fd uintptr) {
-	if c.receive(fd) {
-		return
-	}
-	c.rx.fds[0] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN} // POLLERR always counts
-	_, _ = unix.Poll(c.rx.fds[:], -1)                             // interrupted: the caller comes again
-}
-
-// readUnpolled stands in while the runtime's poller refuses the socket. It
-// takes the event EPOLLERR alone for a broken descriptor, but for this socket
-// it only says that there is something in the error queue and that the send
-// buffer is full. The refusal ends with the next event, when that drains.
-func (c *Conn) readUnpolled() error {
-	if err := c.raw.Control(func(fd uintptr) { c.rx.step(fd) }); err != nil {
-		return net.ErrClosed
-	}
-	if !c.rx.done {
-		time.Sleep(time.Millisecond)
-	}
-	return nil
-}
-
-// receive takes what there is. False means nothing: wait. The poller is edge
-// triggered, and any arrival after this began is an edge that ends the wait;
-// so it may wait only after it found both queues empty.
-func (c *Conn) receive(fd uintptr) bool {
+// receiveMessages takes the datagrams that are there. Also with ms empty it
+// takes the error that an ICMP message left on the socket: that would end each
+// wait.
+func (c *Conn) receiveMessages(ms []Message) (n int, errno syscall.Errno) {
 	r := &c.rx
-	if len(r.ms) > 0 {
-		c.receiveMessages(fd)
-	}
-	if r.errno == 0 && (c.errors || c.features.TxTimestamps) {
-		c.receiveEvents(fd)
-	}
-	r.done = r.n > 0 || r.e > 0 || r.errno != 0
-	return r.done
-}
-
-func (c *Conn) receiveMessages(fd uintptr) {
-	r := &c.rx
-	r.data.grow(len(r.ms))
-	for i := range r.ms {
-		r.data.setBuf(i, r.ms[i].Buf)
+	r.data.grow(len(ms))
+	for i := range ms {
+		r.data.setBuf(i, ms[i].Buf)
 	}
 	for range maxPending {
-		r.n, r.errno = r.data.receive(fd, len(r.ms), 0)
-		if !isPending(r.errno) {
+		n, errno = r.data.receive(c.fd, len(ms), 0)
+		if !isPending(errno) {
 			break
 		}
 	}
-	if r.errno == unix.EAGAIN {
-		r.errno = 0
+	if errno == unix.EAGAIN {
+		errno = 0
 	}
 	var now int64
-	for i := range r.ms[:r.n] {
-		m := &r.ms[i]
+	for i := range ms[:n] {
+		m := &ms[i]
 		*m = Message{
 			Buf: m.Buf, N: min(int(r.data.hdrs[i].n), len(m.Buf)),
 			Truncated: r.data.hdrs[i].Flags&unix.MSG_TRUNC != 0,
@@ -142,39 +92,40 @@ func (c *Conn) receiveMessages(fd uintptr) {
 			m.Time = now
 		}
 	}
+	return n, errno
 }
 
 // receiveEvents empties the error queue, as far as evs has room. It must also
 // be emptied when nobody wants the events: it takes from the receive buffer.
-func (c *Conn) receiveEvents(fd uintptr) {
-	r := &c.rx
-	discard := len(r.evs) == 0
+func (c *Conn) receiveEvents(evs []Event) (e int) {
+	errs := &c.rx.errs
+	discard := len(evs) == 0
 	for pending := 0; ; {
-		want := min(len(r.evs)-r.e, maxBatch)
+		want := min(len(evs)-e, maxBatch)
 		if discard {
 			want = maxBatch / 4
 		}
 		if want == 0 {
-			return
+			return e
 		}
-		r.errs.grow(want)
-		got, errno := r.errs.receive(fd, want, unix.MSG_ERRQUEUE)
+		errs.grow(want)
+		got, errno := errs.receive(c.fd, want, unix.MSG_ERRQUEUE)
 		if isPending(errno) && pending < maxPending { // older kernels give it here, too
 			pending++
 			continue
 		}
 		for i := range got {
-			ev := parseEvent(r.errs.received(i), r.errs.peer(i))
+			ev := parseEvent(errs.received(i), errs.peer(i))
 			if ev.Kind == TxStamp && !c.ids.resolve(&ev.TxID) {
 				continue
 			}
 			if ev.Kind != 0 && !discard {
-				r.evs[r.e] = ev
-				r.e++
+				evs[e] = ev
+				e++
 			}
 		}
 		if got < want {
-			return
+			return e
 		}
 	}
 }

@@ -7,11 +7,11 @@ import (
 )
 
 // Flags of SO_TIMESTAMPING. Software stamps only: those of a network card are
-// of another clock. OPT_TSONLY keeps payloads out of the error queue.
+// of another clock. OPT_TSONLY keeps payloads out of the error queue. That a
+// datagram is to be stamped on transmission is said with the datagram.
 const (
 	rxStampFlags = unix.SOF_TIMESTAMPING_RX_SOFTWARE | unix.SOF_TIMESTAMPING_SOFTWARE
-	txIDFlags    = rxStampFlags | unix.SOF_TIMESTAMPING_OPT_ID | unix.SOF_TIMESTAMPING_OPT_TSONLY
-	txStampFlags = txIDFlags | unix.SOF_TIMESTAMPING_TX_SOFTWARE
+	txStampFlags = rxStampFlags | unix.SOF_TIMESTAMPING_OPT_ID | unix.SOF_TIMESTAMPING_OPT_TSONLY
 )
 
 // familyOptions are the socket options that the two families have each under
@@ -31,10 +31,12 @@ var (
 
 // configure sets the options of a new socket and notes in c.features which
 // ones the kernel took. What a measurement can do without is no error.
-func (c *Conn) configure(fd int, cfg Config) error {
-	o := &options6
+func (c *Conn) configure(cfg Config) error {
+	fd, o := c.fd, &options6
 	if c.is4 {
 		o = &options4
+	} else if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1); err != nil {
+		return fmt.Errorf("leave IPv4 alone: %w", err)
 	}
 	if err := unix.SetsockoptInt(fd, o.level, o.hopLimit, hopLimit); err != nil {
 		return fmt.Errorf("set hop limit: %w", err)

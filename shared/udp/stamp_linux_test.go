@@ -8,11 +8,14 @@ import (
 	"time"
 )
 
+// allStamps is what a sender opens that wants to know all.
+var allStamps = Config{TxTimestamps: true, Errors: true}
+
 // eachIDMethod runs a test with ids that go with the datagrams (Linux 6.13)
 // and with the kernel's own counting.
-func eachIDMethod(t *testing.T, test func(t *testing.T, loopback netip.Addr, a *Conn)) {
+func eachIDMethod(t *testing.T, cfg Config, test func(t *testing.T, loopback netip.Addr, a *Conn)) {
 	eachFamily(t, func(t *testing.T, loopback netip.Addr) {
-		cfg := Config{Local: at(loopback), TxTimestamps: true, Errors: true}
+		cfg.Local = at(loopback)
 		t.Run("explicit", func(t *testing.T) {
 			a := listen(t, cfg)
 			if !a.ids.explicit {
@@ -46,6 +49,7 @@ func newLedger() *ledger { return &ledger{map[uint32]window{}, map[uint32]bool{}
 func (l *ledger) send(t *testing.T, a, b *Conn) uint32 {
 	t.Helper()
 	ms := []Message{message(b.LocalAddr(), "x")}
+	ms[0].WantTx = true
 	from := time.Now().UnixNano()
 	if _, err := a.Write(ms); err != nil {
 		t.Fatal(err)
@@ -75,7 +79,7 @@ func (l *ledger) check(t *testing.T, evs []Event) {
 }
 
 func TestEachTransmitStampIsOfItsDatagram(t *testing.T) {
-	eachIDMethod(t, func(t *testing.T, loopback netip.Addr, a *Conn) {
+	eachIDMethod(t, allStamps, func(t *testing.T, loopback netip.Addr, a *Conn) {
 		const rounds, each = 50, 20
 		b, l := listen(t, Config{Local: at(loopback)}), newLedger()
 		for range rounds {
@@ -92,7 +96,7 @@ func TestEachTransmitStampIsOfItsDatagram(t *testing.T) {
 
 // Batches, too, and the stamps come in the order of the datagrams.
 func TestTransmitStampsOfABatch(t *testing.T) {
-	eachIDMethod(t, func(t *testing.T, loopback netip.Addr, a *Conn) {
+	eachIDMethod(t, allStamps, func(t *testing.T, loopback netip.Addr, a *Conn) {
 		b := listen(t, Config{Local: at(loopback)})
 		ms := make([]Message, 100)
 		for i := range ms {
@@ -125,7 +129,7 @@ func badMessages(loopback netip.Addr, good netip.AddrPort) []Message {
 }
 
 func TestFailedSendsShiftNoStamp(t *testing.T) {
-	eachIDMethod(t, func(t *testing.T, loopback netip.Addr, a *Conn) {
+	eachIDMethod(t, allStamps, func(t *testing.T, loopback netip.Addr, a *Conn) {
 		b, l := listen(t, Config{Local: at(loopback)}), newLedger()
 		bad := badMessages(loopback, b.LocalAddr())
 		for i := range 200 {
@@ -165,7 +169,7 @@ func TestFailedSendsShiftNoStamp(t *testing.T) {
 
 // A batch goes on behind a failure, and stamps stay with their datagrams.
 func TestFailureInABatch(t *testing.T) {
-	eachIDMethod(t, func(t *testing.T, loopback netip.Addr, a *Conn) {
+	eachIDMethod(t, allStamps, func(t *testing.T, loopback netip.Addr, a *Conn) {
 		b := listen(t, Config{Local: at(loopback)})
 		bad := badMessages(loopback, b.LocalAddr())
 		ms := []Message{message(b.LocalAddr(), "0"), message(b.LocalAddr(), "1"), bad[2], message(b.LocalAddr(), "3")}
@@ -251,8 +255,7 @@ func TestStampComesNotAfterTheReply(t *testing.T) {
 	}
 }
 
-// A send buffer so small that it is full with each datagram: the poller also
-// sees the error queue alone, which it takes for a broken descriptor.
+// A send buffer so small that it is full with each datagram.
 func TestStampsWithAFullSendBuffer(t *testing.T) {
 	a := listen(t, Config{Local: at(loopback4), TxTimestamps: true, WriteBuffer: 1})
 	b := listen(t, Config{Local: at(loopback4)})

@@ -18,7 +18,8 @@ const settleTime = 10 * time.Second
 // a send that fails may or may not have counted. So a failed send ends a
 // generation: datagrams go without stamps, until all stamps of the generation
 // have come; then the counter is set to zero, and a new generation begins.
-// Within a generation the kernel's ids are ours, less a constant.
+// Within a generation the kernel's ids are ours, less a constant. Datagrams
+// for which no stamp is asked have no id, and the kernel does not count them.
 type txIDs struct {
 	explicit bool   // set once by Listen: the kernel takes ids with the datagrams
 	next     uint32 // of the next datagram; guarded by the writers' lock
@@ -31,35 +32,36 @@ type txIDs struct {
 	since    time.Time // when that was
 }
 
-// begin announces n datagrams, the first of which has our id first.
-func (t *txIDs) begin(fd int, first uint32, n int) {
+// newTxIDs begins with 1: 0 is the id of a datagram without a stamp.
+func newTxIDs() txIDs { return txIDs{next: 1, base: 1} }
+
+// begin announces n datagrams, the first of which has our id first. False:
+// they must go without stamps.
+func (t *txIDs) begin(fd int, first, n uint32) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.settling {
 		if t.stamped < t.sent && time.Since(t.since) < settleTime {
-			return
+			return false
 		}
 		// The kernel sets its counter to zero when OPT_ID comes on anew.
 		if !setStamping(fd, rxStampFlags) || !setStamping(fd, txStampFlags) {
-			return
+			return false
 		}
 		t.base, t.sent, t.stamped, t.settling = first, 0, 0, false
 	}
-	t.sent += uint32(n)
+	t.sent += n
+	return true
 }
 
 // failed takes back n datagrams that were announced and not sent.
-func (t *txIDs) failed(fd, n int) {
+func (t *txIDs) failed(n uint32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.settling {
-		return
+	if !t.settling {
+		t.sent -= n
+		t.settling, t.since = true, time.Now()
 	}
-	t.sent -= uint32(n)
-	t.settling, t.since = true, time.Now()
-	// Only the making of stamps ends here: OPT_ID stays, or else the stamps
-	// that are still to come would come without their ids.
-	setStamping(fd, txIDFlags)
 }
 
 // resolve turns the kernel's id of a stamp into ours. False: it is not known

@@ -28,7 +28,8 @@ type Message struct {
 	Kernel    bool           // read: Time is the kernel's, else it was taken after the read
 	TTL       int            // read: TTL or hop limit, -1 unknown
 	TOS       int            // read: DSCP<<2|ECN, -1 unknown; write: likewise, 0 and -1 send 0
-	TxID      uint32         // after a write with Config.TxTimestamps: id of the Event with its transmit time
+	WantTx    bool           // write with Config.TxOnDemand: report this one's transmit time
+	TxID      uint32         // after a write: id of the Event with its transmit time, 0 if none is to come
 }
 
 // EventKind tells what an [Event] is about.
@@ -59,17 +60,20 @@ type Config struct {
 	Local        netip.AddrPort // its address decides the family, also when unspecified; port 0: the kernel chooses
 	ReusePort    bool           // share address and port with other such sockets (SO_REUSEPORT), which spreads peers over them
 	TxTimestamps bool           // report transmit times as events
+	TxOnDemand   bool           // with TxTimestamps: only those of Messages with WantTx; the others cost nothing
 	Errors       bool           // report ICMP and local errors as events
-	OwnThread    bool           // Read waits in the kernel, in the caller's thread, and not in the runtime's poller: see RealtimeThread
 	ReadBuffer   int            // octets asked for the receive buffer; 0: the system's default
 	WriteBuffer  int            // octets asked for the send buffer; 0: the system's default
 }
 
-// Features is what the system provides on a socket.
+// Features is what the system provides on a socket: what it accepted when the
+// socket was opened and, for timestamps, what it then really delivered.
 type Features struct {
 	RxTimestamps bool // arrival times are the kernel's
 	TxTimestamps bool // transmit times come as events
 	TTL          bool // received TTL or hop limit is known
 	TOS          bool // received DSCP and ECN are known
 	PacketInfo   bool // Message.Local is known on receipt and honoured on sending
+	RxDelivered  bool // a trial over loopback brought the kernel's arrival times
+	TxDelivered  bool // a trial over loopback brought the kernel's transmit times
 }

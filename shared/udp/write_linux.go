@@ -19,13 +19,17 @@ const (
 	maxPayload6 = 65535 - 8
 )
 
-// writer is the state of Write: see [reader].
+// writer is the state of Write.
 type writer struct {
+	bell bell // rung by Close
 	batch
-	firstID     uint32 // transmit id of the batch's first datagram
-	sent, total int    // datagrams of the batch
-	errno       syscall.Errno
-	step        func(fd uintptr) bool // Conn.send
+	total int // datagrams of the batch
+	// Of each datagram: the transmit id of the first one, from there on, that
+	// is to have a stamp; octets of control messages without and with the
+	// request for it.
+	ids         [maxBatch]uint32
+	plain, full [maxBatch]int
+	fds         [2]unix.PollFd // socket, bell
 }
 
 // Write sends datagrams, and waits while the send buffer is full. It returns
@@ -46,8 +50,7 @@ func (c *Conn) Write(ms []Message) (n int, err error) {
 func (c *Conn) writeBatch(ms []Message) (int, error) {
 	w := &c.tx
 	w.grow(len(ms))
-	w.sent, w.total, w.errno = 0, 0, 0
-	w.firstID = c.ids.next
+	w.total = 0
 	for i := range ms {
 		if !c.prepare(i, &ms[i]) {
 			break
@@ -57,13 +60,7 @@ func (c *Conn) writeBatch(ms []Message) (int, error) {
 	if w.total == 0 {
 		return 0, ErrPeer
 	}
-	if err := c.raw.Write(w.step); err != nil {
-		return w.sent, net.ErrClosed
-	}
-	if w.errno != 0 {
-		return w.sent, w.errno
-	}
-	return w.sent, nil
+	return c.send()
 }
 
 // prepare lays out datagram i. False: it has no valid destination.
@@ -86,51 +83,69 @@ func (c *Conn) prepare(i int, m *Message) bool {
 	if m.TOS > 0 {
 		control.putTOS(c.is4, m.TOS)
 	}
-	if c.features.TxTimestamps {
+	m.TxID, w.ids[i], w.plain[i] = 0, c.ids.next, control.len
+	if c.features.TxTimestamps && (m.WantTx || !c.onDemand) {
 		m.TxID = c.ids.next
 		c.ids.next++
+		control.putStamp()
 		if c.ids.explicit {
 			control.putTxID(m.TxID)
 		}
 	}
+	w.full[i] = control.len
 	w.hdrs[i].SetControllen(control.len)
 	return true
 }
 
-// send sends the batch as far as it goes. False: the send buffer is full, wait.
-func (c *Conn) send(fd uintptr) bool {
-	w := &c.tx
-	counting := c.features.TxTimestamps && !c.ids.explicit
-	for retries := 0; w.sent < w.total; {
-		if counting {
-			c.ids.begin(int(fd), w.firstID+uint32(w.sent), w.total-w.sent)
+// send sends the batch as far as it goes, and returns how far.
+func (c *Conn) send() (sent int, err error) {
+	for retries := 0; sent < c.tx.total; {
+		if c.closed.Load() {
+			return sent, net.ErrClosed
 		}
-		n, errno := w.transmit(fd, w.sent, w.total)
-		w.sent += n
-		if counting && w.sent < w.total {
-			c.ids.failed(int(fd), w.total-w.sent)
-		}
+		n, errno := c.transmit(sent)
+		sent += n
 		switch {
 		case errno == 0:
 			retries = 0
 		case errno == unix.EAGAIN:
-			return false
-		case retries < maxRetries && c.mayBeAnothers(errno):
+			c.tx.awaitRoom(c.fd)
+		case retries < maxRetries && c.mayBeAnothers(sent, errno):
 			retries++
 		default:
-			w.errno = errno
-			return true
+			return sent, errno
 		}
 	}
-	return true
+	return sent, nil
+}
+
+// transmit sends datagrams of the batch, from one on, and returns how many.
+func (c *Conn) transmit(from int) (int, syscall.Errno) {
+	w := &c.tx
+	stamps := c.ids.next - w.ids[from]
+	if c.ids.explicit || stamps == 0 {
+		return w.transmit(c.fd, from, w.total)
+	}
+	control := &w.plain
+	if c.ids.begin(c.fd, w.ids[from], stamps) {
+		control = &w.full
+	}
+	for i := from; i < w.total; i++ {
+		w.hdrs[i].SetControllen(control[i])
+	}
+	n, errno := w.transmit(c.fd, from, w.total)
+	if next := from + n; next < w.total && w.ids[next] != c.ids.next {
+		c.ids.failed(c.ids.next - w.ids[next])
+	}
+	return n, errno
 }
 
 // mayBeAnothers tells whether the failure of the datagram to be sent next can
 // be that of an ICMP message about an earlier one.
-func (c *Conn) mayBeAnothers(errno syscall.Errno) bool {
+func (c *Conn) mayBeAnothers(next int, errno syscall.Errno) bool {
 	limit := maxPayload6
 	if c.is4 {
 		limit = maxPayload4
 	}
-	return c.errors && isPending(errno) && int(c.tx.iovs[c.tx.sent].Len) <= limit
+	return c.errors && isPending(errno) && int(c.tx.iovs[next].Len) <= limit
 }

@@ -23,7 +23,8 @@ type Conn struct {
 	local    netip.AddrPort
 	cfg      udp.Config
 	features udp.Features
-	wake     chan struct{} // holds one when there is something new to look at
+	changed  chan struct{} // holds one when there is something new to look at
+	woken    chan struct{} // holds one when Wake was called
 	closed   chan struct{}
 
 	mu        sync.Mutex
@@ -41,7 +42,7 @@ type Conn struct {
 func newConn(n *Network, local netip.AddrPort, cfg udp.Config) *Conn {
 	return &Conn{
 		network: n, local: local, cfg: cfg, features: n.features,
-		wake: make(chan struct{}, 1), closed: make(chan struct{}),
+		changed: make(chan struct{}, 1), woken: make(chan struct{}, 1), closed: make(chan struct{}),
 	}
 }
 
@@ -78,8 +79,24 @@ func (c *Conn) FailWrites(errs ...error) {
 	c.failures = append(c.failures, errs...)
 }
 
+// Wake is as that of [udp.Conn].
+func (c *Conn) Wake() { signal(c.woken) }
+
+// signal leaves word in a channel that holds one.
+func signal(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default: // it is there already
+	}
+}
+
 // Read is as that of [udp.Conn].
 func (c *Conn) Read(ms []udp.Message, evs []udp.Event) (n, e int, err error) {
+	return c.ReadUntil(ms, evs, time.Time{})
+}
+
+// ReadUntil is as that of [udp.Conn]. What arrives at the very instant is read.
+func (c *Conn) ReadUntil(ms []udp.Message, evs []udp.Event, until time.Time) (n, e int, err error) {
 	for {
 		select {
 		case <-c.closed:
@@ -90,17 +107,42 @@ func (c *Conn) Read(ms []udp.Message, evs []udp.Event) (n, e int, err error) {
 		if n > 0 || e > 0 {
 			return n, e, nil
 		}
-		select {
-		case <-c.closed:
-		case <-c.wake:
-		case <-next:
+		if !until.IsZero() {
+			if !time.Now().Before(until) {
+				return 0, 0, nil
+			}
+			if next.IsZero() || until.Before(next) {
+				next = until
+			}
+		}
+		if c.await(next) {
+			return 0, 0, nil
 		}
 	}
 }
 
-// take reads what has arrived. Next fires when there will be more, as far as
-// is known.
-func (c *Conn) take(ms []udp.Message, evs []udp.Event) (n, e int, next <-chan time.Time) {
+// await waits until there may be something new, at the latest at an instant,
+// zero: never. It tells whether Wake was called.
+func (c *Conn) await(next time.Time) (woken bool) {
+	var due <-chan time.Time
+	if !next.IsZero() {
+		timer := time.NewTimer(time.Until(next))
+		defer timer.Stop()
+		due = timer.C
+	}
+	select {
+	case <-c.closed:
+	case <-c.changed:
+	case <-due:
+	case <-c.woken:
+		return true
+	}
+	return false
+}
+
+// take reads what has arrived. Next is when there will be more, as far as is
+// known, else zero.
+func (c *Conn) take(ms []udp.Message, evs []udp.Event) (n, e int, next time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
@@ -124,7 +166,7 @@ func (c *Conn) take(ms []udp.Message, evs []udp.Event) (n, e int, next <-chan ti
 		c.events = nil
 	}
 	if len(c.coming) > 0 {
-		next = time.After(c.coming[0].at.Sub(now))
+		next = c.coming[0].at
 	}
 	return n, e, next
 }
@@ -156,7 +198,8 @@ func (c *Conn) write(m *udp.Message) error {
 		return syscall.EMSGSIZE
 	}
 	now := time.Now()
-	if c.features.TxTimestamps {
+	m.TxID = 0
+	if c.features.TxTimestamps && (m.WantTx || !c.cfg.TxOnDemand) {
 		m.TxID = c.txID()
 		c.put(arrival{at: now, event: udp.Event{Kind: udp.TxStamp, TxID: m.TxID, Time: now.UnixNano()}})
 	}

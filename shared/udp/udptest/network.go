@@ -39,7 +39,7 @@ func New() *Network {
 		paths:    map[route]Path{},
 		counts:   map[route]int{},
 		port:     firstEphemeral,
-		features: udp.Features{RxTimestamps: true, TxTimestamps: true, TTL: true, TOS: true, PacketInfo: true},
+		features: udp.Features{RxTimestamps: true, TxTimestamps: true, RxDelivered: true, TxDelivered: true, TTL: true, TOS: true, PacketInfo: true},
 	}
 }
 

@@ -48,10 +48,7 @@ func (c *Conn) put(a arrival) {
 	c.order++
 	heap.Push(&c.coming, a)
 	c.mu.Unlock()
-	select {
-	case c.wake <- struct{}{}:
-	default: // the reader is to look already
-	}
+	signal(c.changed)
 }
 
 // arrive moves what has arrived by now to where it is read, as far as there is

@@ -12,8 +12,8 @@ import "math/bits"
 //   - packets that were doubled on the way there: each may make one loss look
 //     as on the other way, if the copy's reply was lost or came [window] or
 //     more numbers early;
-//   - packets that were overtaken on the way there and were not answered by the
-//     time of the report, or whose number came in another interval: likewise;
+//   - packets that overtook another on the way there, or were overtaken: each
+//     likewise, if it was lost on the way back or not both are of the interval;
 //   - losses between the last answer of an interval and the first of the next
 //     one: the earlier interval calls them unresolved, and of the later one as
 //     many are put down to the way back as can be.
@@ -22,6 +22,7 @@ type direction struct {
 
 	begun  bool   // the first answer gave the numbers an origin
 	before uint64 // further and late replies before it
+	origin uint32 // its number
 	newest uint32 // highest reflector sequence number of a settled packet
 	seen   uint64 // bit i: newest-i was seen
 	early  uint64 // bit i: newest+1+i was seen, in a further or late reply
@@ -34,7 +35,7 @@ type direction struct {
 	floor  uint32 // numbers below are of an earlier one
 	lost   uint64 // packets lost before the last answer
 	unseen uint64 // numbers passed over: lost on the way back, or still to come
-	owed   uint64 // numbers that must still come, else the reflector knew the session of old
+	owed   uint64 // numbers below the origin that must still come, else the reflector knew the session of old
 	broken bool   // the reflector's numbers began anew
 }
 
@@ -66,7 +67,7 @@ func (d *direction) receive(n uint64, r uint32) {
 // packets before as its number says; one that knew the session of old has not.
 // Nor has one that saw later packets first, whose numbers are still to come.
 func (d *direction) begin(n uint64, r uint32) {
-	d.begun, d.newest, d.seen = true, r, 1
+	d.begun, d.origin, d.newest, d.seen = true, r, r, 1
 	if ahead := uint64(r) - n; uint64(r) > n {
 		d.owed = ahead
 		d.broken = ahead >= window
@@ -119,10 +120,11 @@ func (d *direction) resolve(unseen uint64) {
 // fill takes a number that was passed over before: it was not lost.
 func (d *direction) fill(behind int32) {
 	d.seen |= 1 << behind
+	r := d.newest - uint32(behind)
 	switch {
-	case d.owed > 0:
+	case d.owed > 0 && int32(r-d.origin) < 0:
 		d.owed--
-	case d.unseen > 0 && int32(d.newest-uint32(behind)-d.floor) >= 0:
+	case d.unseen > 0 && int32(r-d.floor) >= 0:
 		d.unseen--
 	}
 }

@@ -80,6 +80,16 @@ func (i *interval) settle(p *slot) {
 	if a.t4Kernel {
 		i.t4Kernel++
 	}
+	if a.reordered {
+		i.reordered++
+	}
+	if a.remarked {
+		i.remarked++
+	}
+	if a.tos >= 0 {
+		i.returnedTOS = int(a.tos)
+	}
+	i.estimate = a.estimate
 	if a.senderTTL >= 0 {
 		i.hopsThere.Add(uint8(a.senderTTL))
 	}
@@ -152,7 +162,6 @@ type sealed struct {
 	last       bool // of the session
 
 	source                        netip.AddrPort
-	forward, backward, unresolved *uint64
-	stateful                      bool // the reflector is known to count by itself
+	forward, backward, unresolved *uint64 // losses; nil: the reflector's numbers do not tell
 	drops                         uint64
 }

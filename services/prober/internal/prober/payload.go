@@ -80,7 +80,7 @@ func Payload(mode Mode, size int, padding Padding, message string) ([]byte, erro
 	switch {
 	case room == 0 && len(pad) == 0:
 		return make([]byte, stamp.BaseSize), nil
-	case room < header:
+	case room < header && len(pad) == 0:
 		return nil, errors.New("must be 44, or at least 48 in stamp mode, where padding needs a header of 4 octets")
 	case room < header+len(pad):
 		return nil, fmt.Errorf("must be at least %d, so that the message fits in, or the padding zero or random", stamp.BaseSize+header+len(pad))

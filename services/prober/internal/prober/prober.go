@@ -5,6 +5,7 @@ package prober
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -20,7 +21,10 @@ import (
 )
 
 const (
-	clockEvery = 10 * time.Second // how often the kernel is asked how good its clock is
+	// fineInterval is the interval below which microseconds of a packet's time
+	// are worth spinning for.
+	fineInterval = 5 * time.Millisecond
+	clockEvery   = 10 * time.Second // how often the kernel is asked how good its clock is
 	// receiveBuffer holds the replies that come while the process waits for a
 	// CPU: at 10,000 packets/s, some hundred milliseconds of them.
 	receiveBuffer = 4 << 20
@@ -38,7 +42,8 @@ type Config struct {
 	ReportInterval time.Duration // of a continuous test
 	Interval       time.Duration
 	Schedule       Schedule
-	Pacing         Pacing
+	Spin           bool // before each packet, if the interval is below fineInterval
+	Realtime       bool
 	Timeout        time.Duration
 	Source         netip.AddrPort // zero: any
 	DSCP           uint8
@@ -96,19 +101,21 @@ func (p *Prober) Run(ctx context.Context) (Outcome, error) {
 		}
 	}()
 	var sessions []*session
+	var failed error
 	start := time.Now()
 	for i, a := range addresses {
-		l, err := p.link(links, a.at.Addr().Is4())
-		if err != nil {
-			return out, err
-		}
 		// Many targets share the interval evenly instead of being sent to at once.
 		at := start.Add(p.cfg.Interval * time.Duration(i) / time.Duration(len(addresses)))
-		s, err := p.session(a, l, at)
+		s, err := p.open(links, a, at)
 		if err != nil {
-			return out, err
+			p.cfg.Log.Error("target left out", "target", a.target.Name, "address", a.at, "err", err)
+			failed = errors.Join(failed, err)
+			continue
 		}
 		sessions = append(sessions, s)
+	}
+	if len(sessions) == 0 {
+		return out, failed
 	}
 	out.Sessions = len(sessions)
 	err := p.test(ctx, sessions, links, &out)
@@ -132,13 +139,24 @@ func (p *Prober) resolve(ctx context.Context) (found []address, unresolved int) 
 			unresolved++
 		}
 		for _, a := range at {
-			if !seen[a] {
-				found = append(found, address{t, a})
+			if seen[a] {
+				p.cfg.Log.Warn("address is tested already", "target", t.Name, "address", a)
+				continue
 			}
+			found = append(found, address{t, a})
 			seen[a] = true
 		}
 	}
 	return found, unresolved
+}
+
+// open makes the session of one address, with its socket.
+func (p *Prober) open(links map[bool]*link, a address, start time.Time) (*session, error) {
+	l, err := p.link(links, a.at.Addr().Is4())
+	if err != nil {
+		return nil, err
+	}
+	return p.session(a, l, start)
 }
 
 // link gives the socket of an address family.
@@ -162,8 +180,12 @@ func (p *Prober) link(links map[bool]*link, is4 bool) (*link, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prober: %w", err)
 	}
+	if f := c.Features(); !f.RxDelivered || !f.TxDelivered {
+		p.cfg.Log.Warn("this host does not deliver all kernel timestamps: delays include some of its own",
+			"receive", f.RxDelivered, "transmit", f.TxDelivered)
+	}
 	room := max(roomForReplies, p.cfg.Size+1)
-	links[is4] = newLink(c, room, &p.clock)
+	links[is4] = newLink(c, room, p.cfg.Spin && p.cfg.Interval < fineInterval, &p.clock)
 	return links[is4], nil
 }
 
@@ -205,9 +227,7 @@ func (p *Prober) session(a address, l *link, start time.Time) (*session, error) 
 // test runs sessions until each has made its last report.
 func (p *Prober) test(ctx context.Context, sessions []*session, links map[bool]*link, out *Outcome) error {
 	running, finish := context.WithCancel(context.WithoutCancel(ctx))
-	plan := newSchedule(sessions, p.cfg.Pacing == PacingAuto && p.cfg.Interval < fineInterval)
 	tasks := []service.Task{
-		{Name: "schedule", Run: plan.run},
 		{Name: "clock", Run: p.watchClock},
 		{Name: "reports", Run: func(context.Context) error {
 			defer finish()
@@ -218,7 +238,7 @@ func (p *Prober) test(ctx context.Context, sessions []*session, links map[bool]*
 			case <-ctx.Done():
 				for _, s := range sessions {
 					s.end(time.Now())
-					plan.call(running, s)
+					s.out.call(s)
 				}
 			case <-running.Done():
 			}
@@ -226,12 +246,12 @@ func (p *Prober) test(ctx context.Context, sessions []*session, links map[bool]*
 		}},
 	}
 	for _, l := range links {
-		tasks = append(tasks,
-			service.Task{Name: "receive", Run: func(context.Context) error { return l.read() }},
-			service.Task{Name: "close", Run: func(ctx context.Context) error {
-				<-ctx.Done()
-				return l.conn.Close()
-			}})
+		tasks = append(tasks, service.Task{Name: "packets of " + l.local.String(), Run: func(ctx context.Context) error {
+			if err := udp.OwnThread(p.cfg.Realtime); err != nil {
+				p.cfg.Log.Warn("packets are sent and received without real-time priority", "err", err)
+			}
+			return l.run(ctx)
+		}})
 	}
 	for _, s := range sessions {
 		p.cfg.Begun(s.begin(p.cfg.Name))
@@ -246,7 +266,7 @@ func (p *Prober) reports(ctx context.Context, sessions int, out *Outcome) error 
 	for {
 		ready, _ := p.ready.take()
 		for _, r := range ready {
-			e := r.report(p.cfg.Name, *p.clock.Load())
+			e := r.report(p.cfg.Name, *p.clock.Load(), r.session.throttledSince())
 			r.session.recycle(r.interval)
 			if e.Received+e.Late > 0 && !answered[r.session] {
 				answered[r.session] = true

@@ -44,19 +44,26 @@ func (s *session) receive(p *stamp.ReflectorPacket, m *udp.Message, now time.Tim
 	if !ok || s.ring.at(n).wire != p.SenderTimestamp {
 		return false
 	}
+	if p.Sequence != uint32(n) {
+		s.ways.known = true
+	}
+	if m.Local.IsValid() {
+		s.source = m.Local
+	}
+	at := cameIn(m, now)
+	s.settle(at) // what is answered too late must not count as answered in time
 	k := s.ring.at(n)
-	s.source = m.Local
 	r := Reply{Target: &s.target, Number: n, Size: m.N, Hops: -1}
 	switch k.state {
 	case received, overdue:
-		s.double(k, p)
+		s.double(n, k, p)
 		r.Duplicate = true
 	case lost:
 		s.overdue(n, k, p)
 		r.Late = true
 	default:
 		s.answered(n, k, p, m, now)
-		s.settle(now)
+		s.settle(at)
 	}
 	if s.seen != nil {
 		a := &k.answer
@@ -71,50 +78,59 @@ func (s *session) receive(p *stamp.ReflectorPacket, m *udp.Message, now time.Tim
 	return true
 }
 
+// cameIn is when a reply that was read at now came in: on a busy host the
+// kernel had it before.
+func cameIn(m *udp.Message, now time.Time) time.Time {
+	if held := now.UnixNano() - m.Time; m.Kernel && held > 0 {
+		return now.Add(-time.Duration(held))
+	}
+	return now
+}
+
 // double takes a further reply to a packet.
-func (s *session) double(k *slot, p *stamp.ReflectorPacket) {
+func (s *session) double(n uint64, k *slot, p *stamp.ReflectorPacket) {
 	s.interval.duplicates++
 	if p.Sequence == k.answer.sequence {
 		s.interval.doubledBack++
 		return
 	}
 	s.interval.doubledThere++
-	s.ways.duplicate(p.Sequence)
+	if n >= s.open && !k.doubled {
+		k.doubled, k.again = true, p.Sequence
+		return
+	}
+	s.ways.also(p.Sequence)
 }
 
 // overdue takes the first reply to a packet that was given up.
 func (s *session) overdue(n uint64, k *slot, p *stamp.ReflectorPacket) {
 	k.state, k.answer.sequence = overdue, p.Sequence
+	s.ways.also(p.Sequence)
 	if n < s.first {
 		s.interval.lateAfterReport++
+		s.ways.forget(n)
 		return
 	}
 	s.interval.lost--
 	s.interval.late++
-	s.ways.late()
+	s.ways.find(n)
 }
 
 // answered takes the first reply to a packet that is waited for.
 func (s *session) answered(n uint64, k *slot, p *stamp.ReflectorPacket, m *udp.Message, now time.Time) {
 	k.answer = s.measure(k, p, m, now)
-	s.interval.estimate = p.ErrorEstimate
-	if m.TOS >= 0 {
-		s.interval.returnedTOS = m.TOS
-		if uint8(m.TOS>>2) != s.dscp {
-			s.interval.remarked++
-		}
-	}
+	k.answer.reordered = n < s.highest // RFC 4737 section 3.3
+	s.highest = max(s.highest, n)
 	k.state = received
 	s.interval.arrived(&k.answer)
-	if n+1 < s.highest {
-		s.interval.reordered++ // RFC 4737 section 3.3
-	}
-	s.highest = max(s.highest, n+1)
 }
 
 // measure computes the delays of a packet from its four timestamps.
 func (s *session) measure(k *slot, p *stamp.ReflectorPacket, m *udp.Message, now time.Time) answer {
-	a := answer{sequence: p.Sequence, t4Kernel: m.Kernel, senderTTL: -1, ttl: int16(m.TTL)}
+	a := answer{
+		sequence: p.Sequence, estimate: p.ErrorEstimate, t4Kernel: m.Kernel,
+		senderTTL: -1, ttl: int16(m.TTL), tos: int16(m.TOS), remarked: m.TOS >= 0 && uint8(m.TOS>>2) != s.dscp,
+	}
 	if p.TTLKnown && p.SenderTTL != 0 {
 		a.senderTTL = int16(p.SenderTTL)
 	}
@@ -142,19 +158,20 @@ func (s *session) measure(k *slot, p *stamp.ReflectorPacket, m *udp.Message, now
 	return a
 }
 
-// withoutStep takes a step of the wall clock out of the time between T1 and T4:
-// total must be within [0, elapsed], which the monotonic clock says.
+// withoutStep takes a step of the wall clock out of the time between T1 and T4.
+// Whether it fell between the two nobody knows; but the true time is within
+// [0, elapsed], which the monotonic clock says, and close to elapsed.
 func (s *session) withoutStep(total, elapsed int64, k *slot, now time.Time) (int64, bool) {
+	possible := func(t int64) bool { return t >= 0 && t <= elapsed+stepTolerance }
 	offset := now.UnixNano() - int64(now.Sub(s.start))
-	step := offset - (k.t1 - k.mono)
-	if step > stepTolerance || step < -stepTolerance {
+	if step := offset - (k.t1 - k.mono); step > stepTolerance || step < -stepTolerance {
 		s.step(offset)
-		if total < 0 || total > elapsed+stepTolerance {
-			total -= step
+		if other := total - step; possible(other) && (other > total || !possible(total)) {
+			total = other
 		}
 		return min(max(total, 0), elapsed), true
 	}
-	if total < 0 || total > elapsed+stepTolerance {
+	if !possible(total) {
 		return elapsed, true
 	}
 	return total, false

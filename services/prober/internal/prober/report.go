@@ -12,7 +12,7 @@ import (
 )
 
 // report turns what an interval gathered into its event.
-func (r *sealed) report(prober string, clock udp.Clock) *events.RTT {
+func (r *sealed) report(prober string, clock udp.Clock, throttled time.Duration) *events.RTT {
 	s, i := r.session, r.interval
 	e := &events.RTT{
 		Prober:  prober,
@@ -40,8 +40,8 @@ func (r *sealed) report(prober string, clock udp.Clock) *events.RTT {
 	if s.count == 0 {
 		e.Report.Kind = events.ReportInterval
 	}
-	if r.stateful {
-		e.DuplicatesForward, e.DuplicatesBackward = &i.doubledThere, &i.doubledBack
+	if r.forward != nil {
+		e.DuplicatesForward, e.DuplicatesBackward = new(i.doubledThere), new(i.doubledBack)
 	}
 	if i.returnedTOS >= 0 {
 		dscp, ecn := uint8(i.returnedTOS>>2), uint8(i.returnedTOS&3)
@@ -65,7 +65,7 @@ func (r *sealed) report(prober string, clock udp.Clock) *events.RTT {
 	slices.SortFunc(e.ICMP, func(a, b events.ICMP) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), a.From.Compare(b.From), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Code, b.Code))
 	})
-	e.Health = health(e, r.drops)
+	e.Health = health(e, r.drops, throttled)
 	return e
 }
 
@@ -83,12 +83,21 @@ func (s *session) begin(prober string) *events.RTT {
 	return &events.RTT{Prober: prober, Target: s.target, Session: s.describe(s.out.address())}
 }
 
+// throttledSince is how long the process was denied the CPU since the session's
+// last report, or since it began.
+func (s *session) throttledSince() time.Duration {
+	now := throttled()
+	since := now - s.throttled
+	s.throttled = now
+	return since
+}
+
 // suspectLateness is the lateness at which the host itself is in doubt.
 const suspectLateness = 10 * time.Millisecond
 
 // health says whether the figures may be the host's instead of the network's.
-func health(e *events.RTT, drops uint64) events.Health {
-	h := events.Health{KernelDrops: drops, Reasons: []string{}}
+func health(e *events.RTT, drops uint64, throttled time.Duration) events.Health {
+	h := events.Health{KernelDrops: drops, ThrottledNs: int64(throttled), Reasons: []string{}}
 	doubt := func(yes bool, format string, args ...any) {
 		if yes {
 			h.Suspect = true
@@ -96,10 +105,15 @@ func health(e *events.RTT, drops uint64) events.Health {
 		}
 	}
 	doubt(drops > 0, "this host dropped %d datagrams for want of buffer", drops)
+	doubt(throttled > 0, "this process was denied the CPU for %v by its cgroup", throttled)
 	doubt(e.SendErrors > 0, "this host refused to send %d packets", e.SendErrors)
 	doubt(e.Sent+e.SendErrors < e.Planned, "%d planned packets were not sent", e.Planned-e.Sent-e.SendErrors)
-	doubt(e.Lateness != nil && e.Lateness.P99Ns > int64(suspectLateness), "packets were sent late")
+	if e.Lateness != nil {
+		late := time.Duration(e.Lateness.P99Ns)
+		doubt(late > suspectLateness, "packets were sent late, in the 99th percentile by %v", late)
+	}
 	doubt(e.Clock.ProberSteps > 0, "this host's clock stepped")
-	doubt(e.Timestamps.T4User > 0, "some arrival times are not the kernel's")
+	doubt(e.Timestamps.T1User > 0, "%d sending times are not the kernel's", e.Timestamps.T1User)
+	doubt(e.Timestamps.T4User > 0, "%d arrival times are not the kernel's", e.Timestamps.T4User)
 	return h
 }

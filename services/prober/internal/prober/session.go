@@ -34,6 +34,8 @@ type session struct {
 	done  func(*sealed) // takes a report that is ready; must not wait
 	seen  func(Reply)   // takes each reply to a packet; must not wait; may be nil
 
+	throttled time.Duration // of the process, when the last report was made; its maker's
+
 	mu       sync.Mutex
 	ring     ring
 	planned  uint64
@@ -46,7 +48,7 @@ type session struct {
 	interval *interval // being gathered: that of bounds[0]
 	spare    *interval // for reuse
 	ways     direction
-	highest  uint64 // number after the highest that was answered
+	highest  uint64 // packet that was answered
 	source   netip.Addr
 	drops    uint64 // of the socket, when the last report was made
 	offset   int64  // wall clock minus monotonic clock
@@ -66,6 +68,8 @@ type bound struct {
 type sender interface {
 	// send stamps T1 on the packet and sends it.
 	send(s *session, n uint64, p *slot) error
+	// call has the session called at once.
+	call(s *session)
 	drops() uint64
 	address() netip.AddrPort // own end, as bound
 }
@@ -75,7 +79,11 @@ func newSession(p plan, out sender, start time.Time, done func(*sealed), seen fu
 	if p.count > 0 {
 		inFlight = min(inFlight, p.count)
 	}
-	s := &session{plan: p, out: out, start: start, done: done, seen: seen, ring: newRing(2 * inFlight), due: start, interval: newInterval(), source: out.address().Addr()}
+	s := &session{
+		plan: p, out: out, start: start, done: done, seen: seen,
+		ring: newRing(2 * inFlight), due: start, interval: newInterval(),
+		source: out.address().Addr(), throttled: throttled(),
+	}
 	s.bounds = []bound{s.newBound(0, start)}
 	return s
 }
@@ -89,30 +97,32 @@ func (s *session) newBound(index uint64, start time.Time) bound {
 }
 
 // wake does all that is due at now: sends, gives packets up, closes intervals.
-// It returns when to be called again; never again if the time is zero.
-func (s *session) wake(now time.Time) time.Time {
+// All that had come in by drained has been received: a packet is not given up
+// while its answer may lie in the socket. It returns when to be called again;
+// never again if the time is zero.
+func (s *session) wake(now, drained time.Time) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for !s.stopped {
 		b := &s.bounds[len(s.bounds)-1]
 		switch {
 		case !s.due.After(now) && (b.end.IsZero() || s.due.Before(b.end)):
-			s.sendNext(now)
+			s.sendNext(now, drained)
 		case !b.end.IsZero() && !b.end.After(now):
 			s.closeInterval(b.end)
 			s.bounds = append(s.bounds, s.newBound(b.index+1, b.end))
 		default:
-			s.settle(now)
+			s.settle(drained)
 			return s.nextWake(b.end)
 		}
 	}
-	s.settle(now)
+	s.settle(drained)
 	return s.nextWake(time.Time{})
 }
 
 // sendNext sends the packet that is due.
-func (s *session) sendNext(now time.Time) {
-	s.settle(now)
+func (s *session) sendNext(now, drained time.Time) {
+	s.settle(drained)
 	if s.ring.next-s.open == uint64(len(s.ring.slots)) {
 		s.giveUp() // the host was away for longer than the timeout
 	}
@@ -121,9 +131,12 @@ func (s *session) sendNext(now time.Time) {
 	s.planned++
 	p := s.ring.at(s.ring.next)
 	*p = slot{late: max(0, int64(now.Sub(s.due)))}
-	if err := s.out.send(s, s.ring.next, p); err != nil {
+	switch {
+	case now.Sub(s.due) > s.timeout+s.plan.interval:
+		// The host was away. A flood of all that was missed would measure nothing.
+	case s.out.send(s, s.ring.next, p) != nil:
 		b.sendErrors++
-	} else {
+	default:
 		s.ring.next++
 	}
 	s.due = s.due.Add(s.schedule.gap(s.plan.interval))
@@ -151,7 +164,7 @@ func (s *session) end(now time.Time) {
 	defer s.mu.Unlock()
 	s.cut = !s.stopped
 	s.stop(now)
-	s.settle(now)
+	s.reports()
 }
 
 // nextWake is the earliest of what can fall due.
@@ -177,7 +190,7 @@ func (s *session) nextWake(end time.Time) time.Time {
 // intervals that are complete.
 func (s *session) settle(now time.Time) {
 	mono := int64(now.Sub(s.start))
-	for s.report(); s.open < s.ring.next; s.report() {
+	for s.reports(); s.open < s.ring.next; s.reports() {
 		p := s.ring.at(s.open)
 		if p.state == pending {
 			if mono-p.mono < int64(s.timeout) {
@@ -194,7 +207,7 @@ func (s *session) giveUp() {
 	p := s.ring.at(s.open)
 	p.state = lost
 	s.pass(p)
-	s.report()
+	s.reports()
 }
 
 // pass takes the oldest unsettled packet into its interval.
@@ -205,23 +218,27 @@ func (s *session) pass(p *slot) {
 	} else {
 		s.ways.receive(s.open, p.answer.sequence)
 	}
+	if p.doubled {
+		s.ways.also(p.again)
+	}
 	s.open++
 }
 
-// report hands on the oldest interval if it is complete.
+// reports hands on the intervals that are complete.
+func (s *session) reports() {
+	for len(s.bounds) > 0 && s.bounds[0].closed && s.open >= s.bounds[0].next {
+		s.report()
+	}
+}
+
+// report hands on the oldest interval.
 func (s *session) report() {
-	if len(s.bounds) == 0 {
-		return
-	}
 	b := s.bounds[0]
-	if !b.closed || s.open < b.next {
-		return
-	}
 	s.bounds = s.bounds[1:]
 	r := &sealed{
 		session: s, interval: s.interval, index: b.index, start: b.start, end: b.end,
 		cut: s.cut && len(s.bounds) == 0, last: s.stopped && len(s.bounds) == 0,
-		source: netip.AddrPortFrom(s.source, s.out.address().Port()), stateful: s.ways.known && !s.ways.broken,
+		source: netip.AddrPortFrom(s.source, s.out.address().Port()),
 	}
 	r.interval.planned, r.interval.sendErrors = b.planned, b.sendErrors
 	r.forward, r.backward, r.unresolved = s.ways.report()

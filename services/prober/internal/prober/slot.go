@@ -14,6 +14,9 @@ type slot struct {
 	late   int64           // behind schedule, ns
 	state  state
 	answer answer // when received
+
+	doubled bool   // a further reply with another number of the reflector's came before the packet was settled
+	again   uint32 // that number
 }
 
 type state uint8
@@ -28,7 +31,8 @@ const (
 // answer is what the first reply to a packet tells.
 type answer struct {
 	sequence   uint32 // the reflector's
-	rtt        int64  // all in ns
+	estimate   stamp.ErrorEstimate
+	rtt        int64 // all in ns
 	forward    int64
 	backward   int64
 	processing int64
@@ -39,6 +43,9 @@ type answer struct {
 	t4Kernel  bool
 	senderTTL int16 // at the reflector, -1 unknown
 	ttl       int16 // of the reply, -1 unknown
+	tos       int16 // of the reply, -1 unknown
+	remarked  bool  // it has another DSCP than was sent
+	reordered bool  // a later packet's came before
 }
 
 // ring keeps the last packets of a session. Packets are numbered from 0; their

@@ -3,7 +3,6 @@ package reflector
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/netip"
 
 	"tinytwamp/shared/udp"
@@ -13,30 +12,49 @@ import (
 // thousand packets, a second's worth of a hundred busy sessions.
 const receiveBuffer = 8 << 20
 
-// listen opens the sockets. The default addresses (named false) need not all
-// work: on a host without IPv6, IPv4 alone is enough.
-func listen(addrs []netip.AddrPort, named bool, log *slog.Logger) ([]conn, error) {
+// listen opens the sockets, so many for each address. The default addresses
+// need not all work: on a host without IPv6, IPv4 alone is enough.
+func listen(cfg *Config) ([]conn, error) {
 	var conns []conn
-	for _, a := range addrs {
-		c, err := udp.Listen(udp.Config{Local: a, ReadBuffer: receiveBuffer, WriteBuffer: receiveBuffer})
+	for _, a := range cfg.Listen {
+		group, err := listenOn(a, cfg)
+		if err != nil && !cfg.Named && errors.Is(err, udp.ErrNoFamily) {
+			cfg.Log.Warn("this host lacks an address family, listening on the others", "address", a, "err", err)
+			continue
+		}
+		conns = append(conns, group...)
 		if err != nil {
-			if !named && errors.Is(err, udp.ErrNoFamily) {
-				log.Warn("this host lacks an address family, listening on the others", "address", a, "err", err)
-				continue
-			}
 			closeAll(conns)
 			return nil, fmt.Errorf("reflector: %w", err)
 		}
-		if f := c.Features(); !f.RxTimestamps {
-			log.Warn("the kernel gives no receive timestamps: delays include this host's own", "address", c.LocalAddr())
-		}
-		log.Info("listening", "address", c.LocalAddr())
-		conns = append(conns, c)
 	}
 	if len(conns) == 0 {
 		return nil, errors.New("reflector: none of the listen addresses is usable on this host: name one with -listen")
 	}
 	return conns, nil
+}
+
+// listenOn opens the sockets of one address. The kernel spreads senders over
+// them, each always to the same one.
+func listenOn(a netip.AddrPort, cfg *Config) (group []conn, err error) {
+	for range cfg.Workers {
+		c, err := udp.Listen(udp.Config{
+			Local: a, ReadBuffer: receiveBuffer, WriteBuffer: receiveBuffer,
+			ReusePort: cfg.Workers > 1,
+		})
+		if err != nil {
+			return group, err
+		}
+		if len(group) == 0 {
+			if f := c.Features(); !f.RxDelivered {
+				cfg.Log.Warn("the kernel gives no receive timestamps: delays include this host's own", "address", c.LocalAddr())
+			}
+			cfg.Log.Info("listening", "address", c.LocalAddr(), "workers", cfg.Workers)
+		}
+		group = append(group, c)
+		a = c.LocalAddr() // with the port, if the kernel chose it
+	}
+	return group, nil
 }
 
 func closeAll(conns []conn) {

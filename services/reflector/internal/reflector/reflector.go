@@ -28,6 +28,8 @@ type Config struct {
 	AllowSymmetric []netip.Prefix   // who may send from a reflector's own port
 	Stateless      bool
 	SessionTable   int // bound on sessions
+	Workers        int // sockets and goroutines for each address
+	Realtime       bool
 	Strict         bool
 	Logging        Logging
 
@@ -56,7 +58,7 @@ type Reflector struct {
 
 // New opens the sockets. Nothing is answered before [Reflector.Run].
 func New(cfg Config) (*Reflector, error) {
-	conns, err := listen(cfg.Listen, cfg.Named, cfg.Log)
+	conns, err := listen(&cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -74,20 +76,34 @@ func assemble(cfg Config, conns []conn) *Reflector {
 	for _, c := range conns {
 		p.ports = append(p.ports, c.LocalAddr().Port())
 	}
-	for _, c := range conns {
-		r.workers = append(r.workers, &worker{
+	for i, c := range conns {
+		w := &worker{
 			conn: c, port: c.LocalAddr().Port(), policy: p, table: r.table, log: r.log,
 			logging: cfg.Logging, counters: &r.counters, clock: &r.clock, self: new(atomic.Pointer[netip.AddrPort]),
-		})
+			prepare: r.ownThread,
+		}
+		if i%cfg.Workers > 0 {
+			w.self = r.workers[i-1].self // one self-check for each address
+		}
+		r.workers = append(r.workers, w)
+	}
+	for _, a := range r.Addresses() {
+		r.ready(a, errUnchecked)
 	}
 	return r
+}
+
+func (r *Reflector) ready(at netip.AddrPort, err error) {
+	r.cfg.Ready("reflecting on "+at.String(), err)
 }
 
 // Addresses are those that the reflector listens on.
 func (r *Reflector) Addresses() []netip.AddrPort {
 	var a []netip.AddrPort
-	for _, c := range r.conns {
-		a = append(a, c.LocalAddr())
+	for i, c := range r.conns {
+		if i%r.cfg.Workers == 0 {
+			a = append(a, c.LocalAddr())
+		}
 	}
 	return a
 }
@@ -99,28 +115,39 @@ func (r *Reflector) Run(ctx context.Context) error {
 	logEnded := make(chan struct{})
 	go func() {
 		defer close(logEnded)
-		r.log.run(logCtx, r.summarize)
+		r.runLog(logCtx)
 	}()
 	err := service.Run(ctx, r.tasks()...)
-	if r.table != nil {
-		r.table.drain(func(s session) { r.log.record(ended(s, time.Now(), "reflector stopped")) })
-	}
 	endLog()
 	<-logEnded
 	return err
 }
 
+// runLog keeps the test log until ctx ends, and closes it with the end of the
+// sessions.
+func (r *Reflector) runLog(ctx context.Context) {
+	r.log.run(ctx, r.summarize)
+	now := time.Now()
+	r.summarize(now, r.log.add)
+	if r.table != nil {
+		r.table.drain(func(s session) { r.log.add(ended(s, now, "reflector stopped")) })
+	}
+	r.log.flush(now)
+}
+
 func (r *Reflector) tasks() []service.Task {
 	tasks := []service.Task{{Name: "clock", Run: r.watchClock}}
-	for _, w := range r.workers {
+	for i, w := range r.workers {
 		at := w.conn.LocalAddr()
+		tasks = append(tasks, service.Task{Name: "reflect on " + at.String(), Run: w.run})
+		if i%r.cfg.Workers > 0 {
+			continue
+		}
 		check := &selfCheck{
 			target: loopbackOf(at), probe: w.self,
-			set: func(err error) { r.cfg.Ready("reflecting on "+at.String(), err) },
+			set: func(err error) { r.ready(at, err) },
 		}
-		tasks = append(tasks,
-			service.Task{Name: "reflect on " + at.String(), Run: w.run},
-			service.Task{Name: "self-check of " + at.String(), Run: check.run})
+		tasks = append(tasks, service.Task{Name: "self-check of " + at.String(), Run: check.run})
 	}
 	if r.cfg.Bus != nil {
 		res := &results{
@@ -130,6 +157,14 @@ func (r *Reflector) tasks() []service.Task {
 		tasks = append(tasks, service.Task{Name: "results", Run: res.run})
 	}
 	return tasks
+}
+
+// ownThread gives the calling goroutine its thread, in which it then waits for
+// packets, with real-time priority if the user wants it.
+func (r *Reflector) ownThread() {
+	if err := udp.OwnThread(r.cfg.Realtime); err != nil {
+		r.cfg.Log.Warn("packets are answered without real-time priority", "err", err)
+	}
 }
 
 func (r *Reflector) watchClock(ctx context.Context) error {

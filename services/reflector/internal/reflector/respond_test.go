@@ -329,4 +329,3 @@ func checkTrailing(t *testing.T, sent, back []byte, strict bool) {
 		sent, back = sent[end:], back[end:]
 	}
 }
-

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -17,6 +18,9 @@ const (
 	selfCheckEvery   = 10 * time.Second
 	selfCheckTimeout = 2 * time.Second
 )
+
+// errUnchecked is the state of a socket before its first self-check.
+var errUnchecked = errors.New("no test packet of its own answered yet")
 
 // selfCheck sends test packets to one of the reflector's own sockets: an
 // answer shows that the whole path works, which a running process does not.
@@ -43,12 +47,19 @@ func (s *selfCheck) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reflector: self-check: %w", err)
 	}
-	defer c.Close()
-	self := c.LocalAddr()
+	self := netip.AddrPortFrom(c.LocalAddr().Addr().WithZone(""), c.LocalAddr().Port())
 	s.probe.Store(&self)
 
-	replies := make(chan uint32, 1)
-	go receiveSequences(c, replies)
+	replies := make(chan uint32)
+	received := make(chan struct{})
+	go func() {
+		defer close(received)
+		receiveSequences(ctx, c, replies)
+	}()
+	defer func() {
+		c.Close()
+		<-received
+	}()
 	tick := time.NewTicker(selfCheckEvery)
 	defer tick.Stop()
 	for seq := uint32(0); ; seq++ {
@@ -72,7 +83,15 @@ func (s *selfCheck) ask(ctx context.Context, c *udp.Conn, seq uint32, replies <-
 	if err != nil {
 		return err
 	}
-	if _, err := c.Write([]udp.Message{{Buf: b, N: len(b), Peer: s.target}}); err != nil {
+	m := udp.Message{Buf: b, N: len(b), Peer: s.target}
+	if zone := s.target.Addr().Zone(); zone != "" {
+		i, err := net.InterfaceByName(zone)
+		if err != nil {
+			return err
+		}
+		m.IfIndex = i.Index
+	}
+	if _, err := c.Write([]udp.Message{m}); err != nil {
 		return fmt.Errorf("no test packet could be sent to %v: %w", s.target, err)
 	}
 	timeout := time.NewTimer(selfCheckTimeout)
@@ -92,8 +111,8 @@ func (s *selfCheck) ask(ctx context.Context, c *udp.Conn, seq uint32, replies <-
 }
 
 // receiveSequences hands on the sender sequence number of each reply until c is
-// closed.
-func receiveSequences(c *udp.Conn, to chan<- uint32) {
+// closed or ctx ends.
+func receiveSequences(ctx context.Context, c *udp.Conn, to chan<- uint32) {
 	ms := []udp.Message{{Buf: make([]byte, 256)}}
 	for {
 		n, _, err := c.Read(ms, nil)
@@ -106,7 +125,8 @@ func receiveSequences(c *udp.Conn, to chan<- uint32) {
 		}
 		select {
 		case to <- p.SenderSequence:
-		default:
+		case <-ctx.Done():
+			return
 		}
 	}
 }

@@ -45,6 +45,7 @@ type worker struct {
 	counters *counters
 	clock    *atomic.Pointer[errorEstimates]
 	self     *atomic.Pointer[netip.AddrPort] // the probe by which the reflector knows that it answers
+	prepare  func()                          // called first on the goroutine that answers; may be nil
 
 	// owned by run
 	ms    []udp.Message
@@ -85,6 +86,9 @@ func (p *policy) verdict(peer netip.AddrPort) reason {
 func (w *worker) run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { w.conn.Close() })
 	defer stop()
+	if w.prepare != nil {
+		w.prepare()
+	}
 	w.ms = make([]udp.Message, batchSize)
 	slab := make([]byte, batchSize*stride)
 	for i := range w.ms {

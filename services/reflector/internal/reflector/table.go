@@ -87,7 +87,10 @@ func elapsed(then, now, ns int64) bool { return now < then || now-then >= ns }
 
 // expire removes sessions that were idle at now and hands them to ended.
 func (t *table) expire(now int64, ended func(session)) {
-	t.remove(func(s *session) bool { return now-s.seen >= int64(idle) }, ended)
+	t.remove(func(s *session) bool {
+		// Seen far in the future: the clock was set back, nobody knows when.
+		return now-s.seen >= int64(idle) || s.seen-now >= int64(idle)
+	}, ended)
 }
 
 // drain removes all sessions and hands them to ended.

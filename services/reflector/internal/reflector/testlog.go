@@ -114,8 +114,9 @@ func (l *testLog) record(r events.Record) {
 	}
 }
 
-// run writes and sends records until ctx ends, and then what is left. Once a
-// second it asks more for the records of what was only counted.
+// run writes and sends records until ctx ends, and then takes what is left;
+// the last flush is the caller's. Once a second it asks more for the records of
+// what was only counted.
 func (l *testLog) run(ctx context.Context, more func(now time.Time, add func(events.Record))) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -129,13 +130,14 @@ func (l *testLog) run(ctx context.Context, more func(now time.Time, add func(eve
 			more(now, l.add)
 			l.flush(now)
 		case <-ctx.Done():
-			l.finish(more)
+			l.takeAll()
 			return
 		}
 	}
 }
 
-func (l *testLog) finish(more func(time.Time, func(events.Record))) {
+// takeAll takes what waits.
+func (l *testLog) takeAll() {
 	for {
 		select {
 		case n := <-l.notes:
@@ -143,9 +145,6 @@ func (l *testLog) finish(more func(time.Time, func(events.Record))) {
 		case r := <-l.results:
 			l.add(r)
 		default:
-			now := time.Now()
-			more(now, l.add)
-			l.flush(now)
 			return
 		}
 	}

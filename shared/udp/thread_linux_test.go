@@ -3,18 +3,17 @@ package udp
 import (
 	"errors"
 	"net"
-	"runtime"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// A Read that waits in its own thread sees the same as one in the poller:
-// datagrams, transmit stamps, ICMP errors, and the end.
-func TestReadInItsOwnThread(t *testing.T) {
+// All that a Read can wait for ends its wait: datagrams, transmit stamps, ICMP
+// errors, and the end.
+func TestReadWaitsForEverything(t *testing.T) {
 	a := listen(t, Config{Local: at(loopback4)})
-	b := listen(t, Config{Local: at(loopback4), OwnThread: true, TxTimestamps: true, Errors: true})
+	b := listen(t, Config{Local: at(loopback4), TxTimestamps: true, Errors: true})
 	nobody := listen(t, Config{Local: at(loopback4)})
 	gone := nobody.LocalAddr()
 	nobody.Close()
@@ -67,19 +66,24 @@ func TestReadInItsOwnThread(t *testing.T) {
 	until("end", func() bool { return errors.Is(sum.err, net.ErrClosed) })
 }
 
-func TestRealtimeThread(t *testing.T) {
-	done := make(chan error)
-	policy := uint32(0)
-	go func() {
-		err := RealtimeThread()
-		if attr, e := unix.SchedGetAttr(0, 0); e == nil {
-			policy = attr.Policy
-		}
-		done <- err
-		runtime.Gosched()
-	}()
-	err := <-done
-	if (err == nil) != (policy == unix.SCHED_FIFO) {
-		t.Errorf("error %v, but the thread's policy is %d", err, policy)
+func TestOwnThread(t *testing.T) {
+	for _, realtime := range []bool{false, true} {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			err := OwnThread(realtime)
+			attr, e := unix.SchedGetAttr(0, 0)
+			if e != nil {
+				t.Error(e)
+				return
+			}
+			if fifo := attr.Policy == unix.SCHED_FIFO; fifo != (realtime && err == nil) || !realtime && err != nil {
+				t.Errorf("realtime %t: error %v, the thread's policy is %d", realtime, err, attr.Policy)
+			}
+			if slack, e := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0); e != nil || slack > 1 {
+				t.Errorf("realtime %t: timer slack %d ns, %v", realtime, slack, e)
+			}
+		}()
+		<-done
 	}
 }

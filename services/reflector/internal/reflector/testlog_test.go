@@ -1,0 +1,257 @@
+package reflector
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"tinytwamp/shared/events"
+	"tinytwamp/shared/stamp"
+)
+
+func TestLoggingSetting(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]Logging{"off": LogOff, "sampled": LogSampled, "all": LogAll} {
+		var l Logging
+		if err := l.UnmarshalText([]byte(text)); err != nil || l != want {
+			t.Errorf("%s is %d (%v)", text, l, err)
+		}
+	}
+	var l Logging
+	if err := l.UnmarshalText([]byte("some")); err == nil || err.Error() != "must be off, sampled or all" {
+		t.Errorf("some: %v", err)
+	}
+}
+
+// The readable log of one exchange, line by line.
+func TestReadableLog(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, server, nil).start()
+		s := g.sender(client)
+		s.send(server, request(7, 0x1234, []byte("TWAMP \x1b[31mtest\x00")...))
+		s.replies()
+		time.Sleep(time.Second)
+		g.stop()
+		want := []string{
+			"Session opened with [2001:db8::1]",
+			`Received test packet from [2001:db8::1]: "TWAMP \x1b[31mtest"`,
+			"Sent response to [2001:db8::1]",
+			"Session with [2001:db8::1] ended: reflector stopped (1 packet)",
+		}
+		if got := g.told(); !slices.Equal(got, want) {
+			t.Errorf("the log says\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	})
+}
+
+// What the records of one exchange hold.
+func TestRecords(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, server, func(c *Config) { c.Logging = LogAll }).start()
+		s := g.sender(client)
+		start := time.Now().UTC()
+		s.send(server, request(7, 0x1234, []byte("hello\x00")...))
+		s.replies()
+		s.send(server, request(9, 0x1234))
+		s.replies()
+		time.Sleep(time.Second)
+		g.stop()
+		records, omitted := g.sent()
+		number := func(n uint32) *uint32 { return &n }
+		peer, local := netip.MustParseAddrPort(client), netip.MustParseAddrPort(server)
+		want := []events.Record{
+			{Kind: events.SessionOpened},
+			{Kind: events.PacketReceived, Sequence: number(7), Size: 50, Message: "hello"},
+			{Kind: events.ResponseSent, Sequence: number(0), Size: 50},
+			{Kind: events.PacketReceived, Sequence: number(9), Size: 44},
+			{Kind: events.ResponseSent, Sequence: number(1), Size: 44},
+			{Kind: events.SessionEnded, Reason: "reflector stopped", Count: 2},
+		}
+		if len(records) != len(want) || omitted != 0 {
+			t.Fatalf("%d records, %d omitted; want %d", len(records), omitted, len(want))
+		}
+		for i, r := range records {
+			w := want[i]
+			w.Peer, w.Local, w.SSID, w.Time = peer, local, 0x1234, start
+			if r.Kind == events.SessionEnded {
+				w.Time = start.Add(time.Second)
+			}
+			if r.Sequence != nil && w.Sequence != nil && *r.Sequence == *w.Sequence {
+				r.Sequence, w.Sequence = nil, nil
+			}
+			if r != w {
+				t.Errorf("record %d is %+v, want %+v", i, r, w)
+			}
+		}
+	})
+}
+
+// How much of 250 packets, one every 10 ms, of each of two sessions is logged.
+func TestLogPackets(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name      string
+		logging   Logging
+		stateless bool
+		opened    int
+		followed  int
+		omitted   uint64
+	}{
+		{name: "off", logging: LogOff, opened: 2},
+		{name: "sampled", logging: LogSampled, opened: 2, followed: 2 * 3, omitted: 2 * (2*250 - 2*3)},
+		{name: "all", logging: LogAll, opened: 2, followed: 2 * 250},
+		{name: "sampled, stateless", logging: LogSampled, stateless: true, followed: 3, omitted: 2 * (2*250 - 3)},
+		{name: "off, stateless", logging: LogOff, stateless: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				g := newRig(t, server, func(cfg *Config) { cfg.Logging, cfg.Stateless = c.logging, c.stateless }).start()
+				s := g.sender(client)
+				for i := range 250 {
+					s.send(server, request(uint32(i), 1), request(uint32(i), 2))
+					time.Sleep(10 * time.Millisecond)
+				}
+				time.Sleep(time.Second)
+				synctest.Wait()
+				records, omitted := g.sent()
+				opened, received, sent := count(records, events.SessionOpened), count(records, events.PacketReceived), count(records, events.ResponseSent)
+				if opened != c.opened || received != c.followed || sent != c.followed || omitted != c.omitted {
+					t.Errorf("%d opened, %d received, %d sent, %d omitted; want %d, %d, %d, %d",
+						opened, received, sent, omitted, c.opened, c.followed, c.followed, c.omitted)
+				}
+			})
+		})
+	}
+}
+
+// However much happens, there is one event a second, and what it cannot hold
+// is counted.
+func TestLogCap(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, server, func(c *Config) { c.Logging = LogAll }).start()
+		s := g.sender(client)
+		const packets = 5000
+		for i := range packets {
+			s.send(server, request(uint32(i), 1))
+			if i%10 == 9 {
+				time.Sleep(5 * time.Millisecond) // 2,000 packets/s
+				synctest.Wait()
+			}
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		records, omitted := g.sent()
+		if total := uint64(len(records)) + omitted; total != 2*packets+1 {
+			t.Errorf("%d records and %d omitted, %d in all; want %d", len(records), omitted, total, 2*packets+1)
+		}
+		if len(g.logs) != 3 || len(records) != 3*recordsPerLog {
+			t.Errorf("%d events with %d records, want 3 with %d", len(g.logs), len(records), 3*recordsPerLog)
+		}
+		for i, l := range g.logs {
+			if i > 0 && l.at.Sub(g.logs[i-1].at) < time.Second {
+				t.Errorf("event %d comes %v after the one before", i, l.at.Sub(g.logs[i-1].at))
+			}
+		}
+		if lines := len(g.told()); lines != len(records) {
+			t.Errorf("%d readable lines, %d records", lines, len(records))
+		}
+	})
+}
+
+// A log that nobody takes anything from holds no packet up.
+func TestStuckLogHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stuck := make(chan struct{})
+		g := newRig(t, server, func(c *Config) {
+			c.Logging = LogAll
+			c.Line = func(time.Time, string, string) { <-stuck }
+		}).start()
+		defer close(stuck)
+		s := g.sender(client)
+		for i := range 2 * noteQueue {
+			s.send(server, request(uint32(i), 1))
+		}
+		for range 2 * noteQueue {
+			g.r.log.record(events.Record{})
+		}
+		if got := len(s.replies()); got != 2*noteQueue {
+			t.Errorf("%d of %d requests are answered while the log is stuck", got, 2*noteQueue)
+		}
+		if g.r.log.omitted.Load() == 0 {
+			t.Error("nothing is counted as omitted")
+		}
+	})
+}
+
+// The end of the log loses nothing that waits for it.
+func TestLogTakesWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	rec := &recorder{}
+	cfg := rec.config()
+	l := newTestLog(cfg.Line, cfg.Publish)
+	for range 100 {
+		l.packet(events.ResponseSent, testT2, testKey(0), 0, nil)
+		l.record(events.Record{Kind: events.ResultReceived})
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	l.run(ended, func(time.Time, func(events.Record)) {})
+	l.flush(time.Now())
+	if records, omitted := rec.sent(); len(records) != 200 || omitted != 0 {
+		t.Errorf("%d of 200 records, %d omitted", len(records), omitted)
+	}
+}
+
+// Not even the largest event is more than a NATS server takes by default.
+func TestLargestEventFits(t *testing.T) {
+	t.Parallel()
+	rec := &recorder{}
+	cfg := rec.config()
+	l := newTestLog(cfg.Line, cfg.Publish)
+	address := netip.MustParseAddrPort("[2001:db8:1111:2222:3333:4444:5555:6666]:65535")
+	k := key{peer: address, local: address, ssid: 65535}
+	pkt := request(1<<32-1, 0, []byte(strings.Repeat("\x01", stamp.MaxMessage)+"\x00")...)
+	for range 2 * recordsPerLog {
+		l.packet(events.PacketReceived, testT2+1, k, 1<<32-1, pkt)
+		l.takeAll()
+	}
+	l.flush(time.Now())
+	largest := rec.logs[0]
+	if len(largest.Records) != recordsPerLog || largest.Omitted != recordsPerLog {
+		t.Fatalf("%d records, %d omitted", len(largest.Records), largest.Omitted)
+	}
+	e, err := events.NewSource("reflector", strings.Repeat("r", 63)).Encode(time.Now(), &largest.Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(e.Body) > 1<<20 {
+		t.Errorf("an event has %d octets, beyond max_payload's default of 1 MiB", len(e.Body))
+	}
+}
+
+// An event without records has an empty list, not null.
+func TestOnlyOmitted(t *testing.T) {
+	t.Parallel()
+	rec := &recorder{}
+	cfg := rec.config()
+	l := newTestLog(cfg.Line, cfg.Publish)
+	l.flush(time.Now())
+	if len(rec.logs) != 0 {
+		t.Errorf("nothing happened, and %+v is sent", rec.logs)
+	}
+	l.skipped()
+	l.flush(time.Now())
+	e, err := events.NewSource("reflector", "r").Encode(time.Now(), &rec.logs[0].Log)
+	if err != nil || !strings.Contains(string(e.Body), `"data":{"service":"reflector","records":[],"omitted":2}`) {
+		t.Errorf("the event is %s (%v)", e.Body, err)
+	}
+}
