@@ -188,7 +188,7 @@ func (c *Conn) startClose() bool {
 	}
 	c.countDrops() // while the kernel's count can be had
 	c.closed.Store(true)
-
+	c.rx.bell.ring()
 	c.tx.bell.ring()
 	return true
 }
