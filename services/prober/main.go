@@ -90,7 +90,7 @@ func test(ctx context.Context, cfg *Config, targets []prober.Target, log *slog.L
 		Count: cfg.Count, Continuous: cfg.Continuous, ReportInterval: cfg.ReportInterval,
 		Interval: cfg.Interval, Schedule: cfg.Schedule, Spin: cfg.Spin, Realtime: cfg.Realtime, Timeout: cfg.Timeout, Source: cfg.Source.AddrPort,
 		DSCP: uint8(cfg.DSCP), SSID: cfg.SSID, Mode: cfg.Mode, Format: cfg.Timestamp.Format,
-		Size: cfg.Size, Padding: cfg.Padding, Message: cfg.Message,
+		Size: cfg.Size, TLVs: cfg.TLV, Padding: cfg.Padding, Message: cfg.Message,
 		Listen: prober.Listen, Report: o.report, Begun: o.begun, Seen: o.view.Seen(), Log: log,
 	}
 	running, finish := context.WithCancel(ctx)

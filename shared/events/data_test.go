@@ -27,7 +27,7 @@ func fullRTT() *RTT {
 			SentDSCP: 46, SentECN: 1, ReflectorDSCP: new(uint8(34)), ReflectorECN: new(uint8(2)),
 			ReturnedDSCP: new(uint8(32)), ReturnedECN: new(uint8(3)), Remarked: n.next(),
 		},
-		Timestamps: Timestamps{T1Kernel: n.next(), T1User: n.next(), T4Kernel: n.next(), T4User: n.next()},
+		Timestamps: Timestamps{T1Kernel: n.next(), T1User: n.next(), T3Kernel: n.next(), T3User: n.next(), T4Kernel: n.next(), T4User: n.next()},
 		Clock: Clock{
 			ProberSynchronized: true, ProberErrorNs: 15_000, ProberSteps: n.next(),
 			ReflectorSynchronized: new(true), ReflectorErrorNs: new(int64(30_000)),

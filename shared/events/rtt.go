@@ -161,10 +161,14 @@ type Marking struct {
 	Remarked      uint64 `json:"remarked"` // replies that came back with another DSCP than was sent
 }
 
-// Timestamps counts received packets by the source of the prober's timestamps.
+// Timestamps counts received packets by the source of their timestamps: the
+// kernel, or the program next to its system call. What the reflector's T2 is
+// nobody tells.
 type Timestamps struct {
 	T1Kernel uint64 `json:"t1_kernel"`
 	T1User   uint64 `json:"t1_user"`
+	T3Kernel uint64 `json:"t3_kernel"` // corrected by Follow-Up Telemetry, RFC 8972 section 4.7
+	T3User   uint64 `json:"t3_user"`   // as in the reply itself, written before it left
 	T4Kernel uint64 `json:"t4_kernel"`
 	T4User   uint64 `json:"t4_user"`
 }

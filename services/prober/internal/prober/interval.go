@@ -19,7 +19,7 @@ type interval struct {
 	lateAfterReport, reordered            uint64
 	duplicates, doubledThere, doubledBack uint64
 	remarked                              uint64
-	t1Kernel, t4Kernel                    uint64
+	t1Kernel, t3Kernel, t4Kernel          uint64
 	steps                                 uint64
 
 	rtt, processing   stats.Delay
@@ -76,6 +76,9 @@ func (i *interval) settle(p *slot) {
 	a := &p.answer
 	if a.t1Kernel {
 		i.t1Kernel++
+	}
+	if a.t3Kernel {
+		i.t3Kernel++
 	}
 	if a.t4Kernel {
 		i.t4Kernel++

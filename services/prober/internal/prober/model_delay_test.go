@@ -53,6 +53,7 @@ func (m *model) delays(e *events.RTT, k int) {
 		} else {
 			e.Timestamps.T1User++
 		}
+		e.Timestamps.T3User++
 		if a.message.Kernel {
 			e.Timestamps.T4Kernel++
 		} else {

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 
 	"tinytwamp/shared/stamp"
 )
@@ -58,13 +59,42 @@ func (p *Padding) UnmarshalText(b []byte) error {
 	return nil
 }
 
+// TLVs are the extensions that a session asks for (RFC 8972 section 4).
+type TLVs struct {
+	FollowUp bool // Follow-Up Telemetry: when each reply really left
+}
+
+// UnmarshalText reads the setting.
+func (t *TLVs) UnmarshalText(b []byte) error {
+	for name := range strings.SplitSeq(string(b), ",") {
+		switch strings.TrimSpace(name) {
+		case "":
+		case "follow-up":
+			t.FollowUp = true
+		default:
+			return errors.New("must be follow-up, or empty")
+		}
+	}
+	return nil
+}
+
+// append adds the TLVs as a sender sends them.
+func (t TLVs) append(b []byte) []byte {
+	if t.FollowUp {
+		b = stamp.AppendTLV(b, stamp.TLV{Flags: stamp.FlagU, Type: stamp.TLVFollowUpTelemetry, Value: make([]byte, stamp.FollowUpSize)})
+	}
+	return b
+}
+
 // MaxSize is the most UDP payload that fits into an IPv4 packet.
 const MaxSize = 65507
 
 // Payload makes the packet that a session sends, with its base still empty:
-// size octets (0: as few as hold the message), padding in an Extra Padding TLV
-// (RFC 8972 section 4.1) in stamp mode, bare otherwise.
-func Payload(mode Mode, size int, padding Padding, message string) ([]byte, error) {
+// size octets (0: as few as hold the rest), the TLVs, and padding, which is in
+// an Extra Padding TLV (RFC 8972 section 4.1) in stamp mode, bare otherwise.
+func Payload(mode Mode, size int, tlvs TLVs, padding Padding, message string) ([]byte, error) {
+	b := tlvs.append(make([]byte, stamp.BaseSize))
+	base := len(b)
 	var pad []byte
 	if padding == PadMessage && message != "" {
 		pad = stamp.AppendMessage(nil, message)
@@ -73,24 +103,26 @@ func Payload(mode Mode, size int, padding Padding, message string) ([]byte, erro
 	if mode == ModeSTAMP {
 		header = stamp.TLVHeaderSize
 	}
-	if size == 0 && len(pad) > 0 {
-		size = stamp.BaseSize + header + len(pad)
+	if size == 0 {
+		size = base
+		if len(pad) > 0 {
+			size += header + len(pad)
+		}
 	}
-	room := max(size, stamp.BaseSize) - stamp.BaseSize
+	room := size - base
 	switch {
 	case room == 0 && len(pad) == 0:
-		return make([]byte, stamp.BaseSize), nil
+		return b, nil
 	case room < header && len(pad) == 0:
-		return nil, errors.New("must be 44, or at least 48 in stamp mode, where padding needs a header of 4 octets")
+		return nil, fmt.Errorf("must be %d, or at least %d in stamp mode, where padding needs a header of 4 octets", base, base+header)
 	case room < header+len(pad):
-		return nil, fmt.Errorf("must be at least %d, so that the message fits in, or the padding zero or random", stamp.BaseSize+header+len(pad))
+		return nil, fmt.Errorf("must be at least %d, so that the message fits in, or the padding zero or random", base+header+len(pad))
 	}
 	value := make([]byte, room-header)
 	copy(value, pad)
 	if padding == PadRandom {
 		rand.Read(value)
 	}
-	b := make([]byte, stamp.BaseSize, size)
 	if mode == ModeSTAMP {
 		return stamp.AppendTLV(b, stamp.TLV{Flags: stamp.FlagU, Type: stamp.TLVExtraPadding, Value: value}), nil
 	}

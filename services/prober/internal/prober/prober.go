@@ -51,6 +51,7 @@ type Config struct {
 	Mode           Mode
 	Format         stamp.Format
 	Size           int // 0: as the message needs
+	TLVs           TLVs
 	Padding        Padding
 	Message        string
 
@@ -196,7 +197,7 @@ func (p *Prober) session(a address, l *link, start time.Time) (*session, error) 
 		return nil, err
 	}
 	c := &p.cfg
-	packet, err := Payload(c.Mode, c.Size, c.Padding, c.Message)
+	packet, err := Payload(c.Mode, c.Size, c.TLVs, c.Padding, c.Message)
 	if err != nil {
 		return nil, fmt.Errorf("prober: size: %w", err)
 	}
@@ -220,6 +221,7 @@ func (p *Prober) session(a address, l *link, start time.Time) (*session, error) 
 		pl.count = c.Count
 	}
 	s := newSession(pl, l, start, p.ready.put, c.Seen)
+	s.followUps.asked = c.TLVs.FollowUp
 	l.add(s)
 	return s, nil
 }

@@ -122,6 +122,11 @@ func (s *session) answered(n uint64, k *slot, p *stamp.ReflectorPacket, m *udp.M
 	k.answer.reordered = n < s.highest // RFC 4737 section 3.3
 	s.highest = max(s.highest, n)
 	k.state = received
+	if s.followUps.asked {
+		s.followUps.took(n, p.Sequence)
+		s.followUp(m.Buf[min(m.N, stamp.BaseSize):m.N], p.ErrorEstimate.Format())
+		return // it is not known in full yet
+	}
 	s.interval.arrived(&k.answer)
 }
 
@@ -152,7 +157,7 @@ func (s *session) measure(k *slot, p *stamp.ReflectorPacket, m *udp.Message, now
 	a.delays = a.processing >= 0 && a.processing <= total
 	if a.delays {
 		a.rtt = total - a.processing
-		a.forward, a.backward = t2-t1, t4-t3
+		a.forward, a.backward, a.t3 = t2-t1, t4-t3, t3
 		a.oneWay = !stepped
 	}
 	return a

@@ -29,7 +29,8 @@ func (r *sealed) report(prober string, clock udp.Clock, throttled time.Duration)
 		LossPeriods: i.losses.Report(), HopsForward: i.hopsThere.Report(), HopsBackward: i.hopsBack.Report(),
 		Marking: events.Marking{SentDSCP: s.dscp, Remarked: i.remarked},
 		Timestamps: events.Timestamps{
-			T1Kernel: i.t1Kernel, T1User: i.received - i.t1Kernel, T4Kernel: i.t4Kernel, T4User: i.received - i.t4Kernel,
+			T1Kernel: i.t1Kernel, T1User: i.received - i.t1Kernel, T3Kernel: i.t3Kernel, T3User: i.received - i.t3Kernel,
+			T4Kernel: i.t4Kernel, T4User: i.received - i.t4Kernel,
 		},
 		Clock: events.Clock{
 			ProberSynchronized: clock.Synchronized, ProberErrorNs: int64(clock.Error), ProberSteps: i.steps,

@@ -36,22 +36,23 @@ type session struct {
 
 	throttled time.Duration // of the process, when the last report was made; its maker's
 
-	mu       sync.Mutex
-	ring     ring
-	planned  uint64
-	due      time.Time // of the next packet
-	stopped  bool      // no more packets
-	cut      bool      // by a signal
-	open     uint64    // first packet that is not settled
-	first    uint64    // first packet that is in no report
-	bounds   []bound   // of the intervals that have no report yet; the last one is being sent
-	interval *interval // being gathered: that of bounds[0]
-	spare    *interval // for reuse
-	ways     direction
-	highest  uint64 // packet that was answered
-	source   netip.Addr
-	drops    uint64 // of the socket, when the last report was made
-	offset   int64  // wall clock minus monotonic clock
+	mu        sync.Mutex
+	ring      ring
+	planned   uint64
+	due       time.Time // of the next packet
+	stopped   bool      // no more packets
+	cut       bool      // by a signal
+	open      uint64    // first packet that is not settled
+	first     uint64    // first packet that is in no report
+	bounds    []bound   // of the intervals that have no report yet; the last one is being sent
+	interval  *interval // being gathered: that of bounds[0]
+	spare     *interval // for reuse
+	ways      direction
+	followUps followUps
+	highest   uint64 // packet that was answered
+	source    netip.Addr
+	drops     uint64 // of the socket, when the last report was made
+	offset    int64  // wall clock minus monotonic clock
 }
 
 // bound is where an interval ends.
@@ -192,14 +193,22 @@ func (s *session) settle(now time.Time) {
 	mono := int64(now.Sub(s.start))
 	for s.reports(); s.open < s.ring.next; s.reports() {
 		p := s.ring.at(s.open)
-		if p.state == pending {
-			if mono-p.mono < int64(s.timeout) {
-				return
-			}
+		inTime := mono-p.mono < int64(s.timeout)
+		switch {
+		case p.state == pending && inTime, p.state == received && inTime && s.awaits(p):
+			return
+		case p.state == pending:
 			p.state = lost
 		}
 		s.pass(p)
 	}
+}
+
+// awaits says whether the next reply may yet correct the oldest packet's. After
+// the last packet there is none.
+func (s *session) awaits(p *slot) bool {
+	last := s.stopped && s.open+1 == s.ring.next
+	return !last && s.followUps.awaited(&p.answer)
 }
 
 // giveUp settles the oldest packet as lost.
@@ -217,6 +226,9 @@ func (s *session) pass(p *slot) {
 		s.ways.lose()
 	} else {
 		s.ways.receive(s.open, p.answer.sequence)
+		if s.followUps.asked {
+			s.interval.arrived(&p.answer)
+		}
 	}
 	if p.doubled {
 		s.ways.also(p.again)

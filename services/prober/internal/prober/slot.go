@@ -36,10 +36,12 @@ type answer struct {
 	forward    int64
 	backward   int64
 	processing int64
+	t3         int64 // Unix ns, if oneWay
 
 	delays    bool // rtt is plausible
 	oneWay    bool // forward, backward and processing are known, too
 	t1Kernel  bool
+	t3Kernel  bool // corrected by Follow-Up Telemetry
 	t4Kernel  bool
 	senderTTL int16 // at the reflector, -1 unknown
 	ttl       int16 // of the reply, -1 unknown

@@ -39,7 +39,7 @@ func listen(cfg *Config) ([]conn, error) {
 func listenOn(a netip.AddrPort, cfg *Config) (group []conn, err error) {
 	for range cfg.Workers {
 		c, err := udp.Listen(udp.Config{
-			Local: a, ReadBuffer: receiveBuffer, WriteBuffer: receiveBuffer,
+			Local: a, TxTimestamps: true, TxOnDemand: true, ReadBuffer: receiveBuffer, WriteBuffer: receiveBuffer,
 			ReusePort: cfg.Workers > 1,
 		})
 		if err != nil {

@@ -18,6 +18,7 @@ type reply struct {
 	stateful bool   // false: the reply takes the sender's sequence number
 	strict   bool   // all trailing octets are TLVs
 	clock    errorEstimates
+	followUp stamp.FollowUp // zero: nothing is known of the reply before
 }
 
 // errorEstimates is the clock's condition, encoded for each [stamp.Format].
@@ -52,7 +53,7 @@ func respond(req *stamp.SenderPacket, buf []byte, n int, in arrival, out reply) 
 		return stamp.BaseSize
 	}
 	if trailing := buf[stamp.BaseSize:n]; out.strict || stamp.HasTLVs(trailing) {
-		markTLVs(trailing)
+		markTLVs(trailing, out.followUp)
 	}
 	return n
 }
@@ -75,10 +76,11 @@ func setTransmitTime(buf []byte, unixNs int64) {
 	stamp.PutTransmitTimestamp(buf, stamp.NewTimestamp(unixNs, format))
 }
 
-// markTLVs sets the reflector's flags on each TLV (RFC 8972 section 4): U on
-// those that it does not know, M on the first that does not fit the packet.
+// markTLVs fills in each TLV and sets the reflector's flags on it (RFC 8972
+// section 4): U on those that it does not know, M on those with a wrong length
+// and on the first that does not fit the packet.
 // What follows a malformed TLV is echoed as it came. Reserved flags are zeroed.
-func markTLVs(b []byte) {
+func markTLVs(b []byte, followUp stamp.FollowUp) {
 	for len(b) > 0 {
 		t, rest, err := stamp.NextTLV(b)
 		switch {
@@ -87,6 +89,12 @@ func markTLVs(b []byte) {
 			return
 		case t.Type == stamp.TLVExtraPadding:
 			b[0] = 0
+		case t.Type == stamp.TLVFollowUpTelemetry && len(t.Value) == stamp.FollowUpSize:
+			b[0] = 0
+			followUp.Put(t.Value)
+		case t.Type == stamp.TLVFollowUpTelemetry:
+			b[0] = stamp.FlagM
+			clear(t.Value)
 		default:
 			b[0] = stamp.FlagU
 		}

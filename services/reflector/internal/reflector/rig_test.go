@@ -87,7 +87,7 @@ type rig struct {
 func newRig(t *testing.T, listen string, change func(*Config)) *rig {
 	t.Helper()
 	g := &rig{recorder: &recorder{}, t: t, net: udptest.New()}
-	server, err := g.net.Listen(udp.Config{Local: netip.MustParseAddrPort(listen)})
+	server, err := g.net.Listen(udp.Config{Local: netip.MustParseAddrPort(listen), TxTimestamps: true, TxOnDemand: true})
 	if err != nil {
 		t.Fatal(err)
 	}

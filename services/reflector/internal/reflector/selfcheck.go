@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -47,6 +46,7 @@ func (s *selfCheck) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reflector: self-check: %w", err)
 	}
+	// A link-local address has its zone here, but not in what the worker reads.
 	self := netip.AddrPortFrom(c.LocalAddr().Addr().WithZone(""), c.LocalAddr().Port())
 	s.probe.Store(&self)
 
@@ -83,15 +83,7 @@ func (s *selfCheck) ask(ctx context.Context, c *udp.Conn, seq uint32, replies <-
 	if err != nil {
 		return err
 	}
-	m := udp.Message{Buf: b, N: len(b), Peer: s.target}
-	if zone := s.target.Addr().Zone(); zone != "" {
-		i, err := net.InterfaceByName(zone)
-		if err != nil {
-			return err
-		}
-		m.IfIndex = i.Index
-	}
-	if _, err := c.Write([]udp.Message{m}); err != nil {
+	if _, err := c.Write([]udp.Message{{Buf: b, N: len(b), Peer: s.target}}); err != nil {
 		return fmt.Errorf("no test packet could be sent to %v: %w", s.target, err)
 	}
 	timeout := time.NewTimer(selfCheckTimeout)

@@ -48,16 +48,20 @@ type worker struct {
 	prepare  func()                          // called first on the goroutine that answers; may be nil
 
 	// owned by run
-	ms    []udp.Message
-	noted [batchSize]noted
-	last  int64 // last packet in the test log, when stateless
+	ms     []udp.Message
+	noted  [batchSize]noted
+	evs    [batchSize]udp.Event
+	stamps [stampsKept]stamped // by transmit id
+	last   int64               // last packet in the test log, when stateless
 }
 
-// noted is a request of the current batch that the test log follows.
+// noted is what follows from a request of the current batch: whether the test
+// log has it, and whether to ask when its reply left.
 type noted struct {
 	yes      bool
+	stamp    bool // its transmit time is wanted
 	key      key
-	sequence uint32
+	sequence uint32 // of the reply
 }
 
 // policy decides who is answered.
@@ -95,13 +99,14 @@ func (w *worker) run(ctx context.Context) error {
 		w.ms[i].Buf = slab[i*stride:][:roomSize:roomSize]
 	}
 	for {
-		n, _, err := w.conn.Read(w.ms, nil)
+		n, e, err := w.conn.Read(w.ms, w.evs[:])
 		if err != nil {
 			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
 				return nil
 			}
 			return fmt.Errorf("reflector: reading %v: %w", w.conn.LocalAddr(), err)
 		}
+		w.left(w.evs[:e])
 		w.counters.received.Add(uint64(n))
 		w.send(w.answer(n))
 	}
@@ -119,6 +124,7 @@ func (w *worker) answer(n int) int {
 			continue
 		}
 		m.N = size
+		m.WantTx = follow.stamp
 		m.TOS &^= 3 // ECN 0: a reply's congestion marks are its own path's
 		w.noted[replies] = follow
 		if replies != i {
@@ -161,6 +167,9 @@ func (w *worker) enter(m *udp.Message, req *stamp.SenderPacket, out *reply) note
 	}
 	if out.stateful {
 		f.sequence = out.sequence
+		if f.stamp = asksFollowUp(pkt, out.strict); f.stamp {
+			out.followUp = w.table.followUp(f.key, req.ErrorEstimate.Format())
+		}
 	}
 	if opened {
 		w.log.packet(events.SessionOpened, m.Time, f.key, 0, nil)
@@ -186,7 +195,12 @@ func (w *worker) send(n int) {
 		sent, err := w.conn.Write(w.ms[from:n])
 		w.counters.replies.Add(uint64(sent))
 		for i := from; i < from+sent; i++ {
-			if f := &w.noted[i]; f.yes {
+			f := &w.noted[i]
+			if f.stamp {
+				id := w.ms[i].TxID
+				w.stamps[id%stampsKept] = stamped{id: id, key: f.key, sequence: f.sequence}
+			}
+			if f.yes {
 				w.log.packet(events.ResponseSent, time.Now().UnixNano(), f.key, f.sequence, w.ms[i].Buf[:w.ms[i].N])
 			}
 		}

@@ -23,6 +23,8 @@ type session struct {
 	opened     int64  // Unix ns, as are all times here
 	seen       int64  // last packet
 	noted      int64  // last packet in the test log
+	left       uint32 // sequence number of the last reply whose transmit time is known
+	leftAt     int64  // that time, 0 unknown
 	prev, next *session
 }
 
