@@ -35,7 +35,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	if _, exit, ok := program.Parse(&cfg, args, environ, stdout, stderr); !ok {
 		return exit
 	}
-	log := service.NewLogger(stderr, cfg.Settings)
+	log := service.NewLogger(stderr, cfg.Common)
 	work := serve
 	if cfg.Init {
 		work = initialise

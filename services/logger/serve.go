@@ -50,7 +50,7 @@ func initialise(ctx context.Context, cfg Config, log *slog.Logger, stdout io.Wri
 }
 
 func connect(cfg Config, log *slog.Logger) (*bus.Client, error) {
-	client, err := bus.Open(cfg.Bus, program.Name, cfg.Name, log)
+	client, err := bus.Open(cfg.Bus, program.Name, cfg.Common.Name, log)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errBus, err)
 	}
@@ -62,7 +62,7 @@ func connect(cfg Config, log *slog.Logger) (*bus.Client, error) {
 func serve(ctx context.Context, cfg Config, log *slog.Logger, stdout io.Writer) (err error) {
 	closing := func(end func() error) { err = errors.Join(err, end()) }
 
-	readable, err := service.OpenReadable(cfg.Settings, stdout)
+	readable, err := service.OpenReadable(cfg.Common, stdout)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger, stdout io.Writer) 
 	health := service.NewHealth(logger.CheckBus, logger.CheckJournal)
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	admin, err := service.ListenAdmin(cfg.Settings, health, metrics)
+	admin, err := service.ListenAdmin(cfg.Common, health, metrics)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func startServer(cfg *Config, log *slog.Logger) (*embedded.Server, error) {
 		return nil, err
 	}
 	server, err := embedded.Start(embedded.Options{
-		Name:     cfg.Name,
+		Name:     cfg.Common.Name,
 		Store:    cfg.NATSEmbedded,
 		Listen:   listen,
 		AuthFile: cfg.NATSAuthFile,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -35,6 +36,11 @@ func (c *Config) Check() []service.Problem {
 	bad := func(variable, msg string) { problems = append(problems, service.Problem{Var: variable, Msg: msg}) }
 	if len(c.Listen) == 0 {
 		bad("LISTEN", "must name at least one address")
+	}
+	for i, a := range c.Listen {
+		if slices.Contains(c.Listen[:i], a) {
+			bad("LISTEN", fmt.Sprintf("must name each address once, not %v twice", a))
+		}
 	}
 	if c.ControlListen != "" {
 		bad("CONTROL_LISTEN", "must be empty: this version answers STAMP and TWAMP Light only")

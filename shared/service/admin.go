@@ -111,6 +111,8 @@ func (a *Admin) Serve(ctx context.Context) error {
 	if err := a.server.Shutdown(grace); errors.Is(err, context.DeadlineExceeded) {
 		a.server.Close()
 	}
-	_ = <-served
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("admin HTTP ended: %w", err)
+	}
 	return nil
 }

@@ -117,7 +117,7 @@ func (r *results) handle(subject string, body []byte) {
 		return
 	}
 	result := &events.Result{
-		Prober: rtt.Prober, Target: rtt.Target.Name, Event: e.ID,
+		Prober: e.Name(), Target: clip(rtt.Target.Name), Event: clip(e.ID),
 		Sent: rtt.Sent, Received: rtt.Received, Lost: rtt.Lost,
 		Verified: r.table != nil && r.table.knows(rtt.Session.SSID, rtt.Session.Source.Port()),
 	}
@@ -130,3 +130,9 @@ func (r *results) handle(subject string, body []byte) {
 		Peer: rtt.Session.Source, Local: rtt.Target.Address, SSID: rtt.Session.SSID, Result: result,
 	})
 }
+
+// maxName bounds what a stranger's names add to the test log: a host name is
+// not longer.
+const maxName = 253
+
+func clip(s string) string { return s[:min(len(s), maxName)] }

@@ -86,7 +86,7 @@ func TestTimesAndPath(t *testing.T) {
 		s := g.sender(client)
 		a, b := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2")
 		marked := udptest.Remark(46<<2 | 3) // EF, congestion experienced
-		g.net.SetPath(a, b, udptest.Path(udptest.Delay(20*time.Millisecond)).Then(udptest.Hops(7)).Then(marked))
+		g.net.SetPath(a, b, udptest.Delay(20*time.Millisecond).Then(udptest.Hops(7)).Then(marked))
 		start := time.Now()
 		s.send(server, request(0, 1))
 		time.Sleep(time.Second)
