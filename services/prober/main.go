@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tinytwamp/services/prober/internal/prober"
+	"tinytwamp/services/prober/internal/threshold"
 	"tinytwamp/services/prober/internal/view"
 	"tinytwamp/shared/bus"
 	"tinytwamp/shared/events"
@@ -39,58 +39,62 @@ func main() { service.Main(run) }
 
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	var cfg Config
-	rest, exit, ok := program.Parse(&cfg, args, environ, stdout, stderr)
+	_, exit, ok := program.Parse(&cfg, args, environ, stdout, stderr)
 	if !ok {
 		return exit
 	}
-	targets, err := cfg.targets(rest)
-	if err != nil {
-		fmt.Fprintf(stderr, "prober: %v\nprober -h shows all settings.\n", err)
-		return service.ExitUsage
-	}
+	targets, _ := cfg.targets() // checked
 	log := service.NewLogger(stderr, cfg.Common)
-	out, lost, err := test(ctx, &cfg, targets, log, stdout)
+	res, err := test(ctx, &cfg, targets, log, stdout)
 	if err != nil {
 		log.Error("prober ended", "err", err)
 		return service.ExitInternal
 	}
-	return exitCode(ctx, &cfg, out, lost)
+	return exitCode(ctx, &cfg, res)
+}
+
+// result is how a test went.
+type result struct {
+	prober.Outcome
+	lost    uint64 // events that were not delivered
+	crossed bool   // a report crossed a limit of -fail-on
 }
 
 // exitCode is the first that applies, in the order of what a caller must know
 // first.
-func exitCode(ctx context.Context, cfg *Config, out prober.Outcome, lost uint64) int {
-	if signal, ok := service.Signal(ctx); ok && !cfg.Continuous {
-		return service.SignalExit(signal)
-	}
+func exitCode(ctx context.Context, cfg *Config, res result) int {
+	signal, ended := service.Signal(ctx)
 	switch {
-	case out.Answered == 0:
+	case ended && !cfg.Continuous:
+		return service.SignalExit(signal)
+	case res.Answered == 0 && !ended: // a continuous test has reported it all along
 		return service.ExitNoReply
-	case lost > 0:
+	case res.lost > 0:
 		return service.ExitUndelivered
+	case res.crossed && !cfg.Continuous:
+		return service.ExitThreshold
 	}
 	return service.ExitOK
 }
 
-// test runs the test with its output, its admin HTTP and its way to the bus. It
-// returns how many events were lost.
-func test(ctx context.Context, cfg *Config, targets []prober.Target, log *slog.Logger, stdout io.Writer) (out prober.Outcome, lost uint64, err error) {
+// test runs the test with its output, its admin HTTP and its way to the bus.
+func test(ctx context.Context, cfg *Config, targets []prober.Target, log *slog.Logger, stdout io.Writer) (res result, err error) {
 	o, err := openOutput(cfg, log, stdout)
 	if err != nil {
-		return out, 0, err
+		return res, err
 	}
 	defer o.close()
 	health := service.NewHealth()
 	admin, err := service.ListenAdmin(cfg.Common, health, prometheus.NewRegistry())
 	if err != nil {
-		return out, 0, err
+		return res, err
 	}
 	pc := prober.Config{
 		Name: cfg.Common.Name, Targets: targets,
 		Count: cfg.Count, Continuous: cfg.Continuous, ReportInterval: cfg.ReportInterval,
 		Interval: cfg.Interval, Schedule: cfg.Schedule, Spin: cfg.Spin, Realtime: cfg.Realtime, Timeout: cfg.Timeout, Source: cfg.Source.AddrPort,
-		DSCP: uint8(cfg.DSCP), SSID: cfg.SSID, Mode: cfg.Mode, Format: cfg.Timestamp.Format,
-		Size: cfg.Size, TLVs: cfg.TLV, Padding: cfg.Padding, Message: cfg.Message,
+		ReflectorState: cfg.ReflectorState, DSCP: uint8(cfg.DSCP), SSID: cfg.SSID, Mode: cfg.Mode, Format: cfg.Timestamp.Format,
+		Size: cfg.Size, TLVs: cfg.TLV, Padding: cfg.Padding, Message: cfg.Message, Samples: cfg.Samples,
 		Listen: prober.Listen, Report: o.report, Begun: o.begun, Seen: o.view.Seen(), Log: log,
 	}
 	running, finish := context.WithCancel(ctx)
@@ -100,22 +104,26 @@ func test(ctx context.Context, cfg *Config, targets []prober.Target, log *slog.L
 		service.Task{Name: "test", Run: func(context.Context) error {
 			defer finish()
 			var err error
-			out, err = prober.New(pc).Run(ctx)
+			res.Outcome, err = prober.New(pc).Run(ctx)
 			return err
 		}})
 	finish()
-	return out, o.client.Close(deliverTimeout), err
+	res.lost, res.crossed = o.client.Close(deliverTimeout), o.crossed
+	return res, err
 }
 
-// output is where results go: terminal, readable log, bus.
+// output is where results go: terminal, readable log, bus; and limits.
 type output struct {
 	view     *view.View
 	readable *service.Readable // nil: no log file
 	client   *bus.Client       // nil: no bus
+	log      *slog.Logger
+	limits   []threshold.Rule
+	crossed  bool // one of the limits; the reporter's
 }
 
 func openOutput(cfg *Config, log *slog.Logger, stdout io.Writer) (*output, error) {
-	o := &output{view: view.New(stdout, view.Options{
+	o := &output{log: log, limits: cfg.FailOn, view: view.New(stdout, view.Options{
 		JSON: cfg.JSON, Quiet: cfg.Quiet, Continuous: cfg.Continuous, Terminal: service.IsTerminal(stdout),
 	})}
 	var err error
@@ -142,6 +150,7 @@ func (o *output) begun(e *events.RTT) {
 func (o *output) report(e *events.RTT, last bool) {
 	now := time.Now()
 	o.view.Report(e)
+	o.check(e)
 	o.client.Emit(now, e)
 	if o.readable != nil {
 		for _, text := range e.Texts() {
@@ -154,6 +163,17 @@ func (o *output) report(e *events.RTT, last bool) {
 			why = "stopped by a signal"
 		}
 		o.record(events.SessionEnded, e, why)
+	}
+}
+
+// check says which limits a report crosses.
+func (o *output) check(e *events.RTT) {
+	for _, r := range o.limits {
+		if value, crossed := r.Crossed(e); crossed {
+			o.crossed = true
+			o.log.Warn("limit crossed", "figure", r.Figure(), "value", value, "limit", r.Limit(),
+				"target", e.Target.Name, "address", e.Target.Address, "report", e.Report.Index)
+		}
 	}
 }
 

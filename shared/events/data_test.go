@@ -35,6 +35,14 @@ func fullRTT() *RTT {
 		Lateness: n.distribution(),
 		ICMP:     []ICMP{{From: netip.MustParseAddr("2001:db8::fe"), Type: 2, Code: 5, Text: "packet too big", MTU: 1280, Count: n.next()}},
 		Health:   Health{KernelDrops: n.next(), ThrottledNs: 5_000_000, Suspect: true, Reasons: []string{"cpu throttled"}},
+		Samples: []Sample{
+			{
+				Sequence: uint32(n.next()), Sent: at.Add(-9 * time.Second), State: SampleReceived, RTTNs: new(n.ns()), ForwardNs: new(-n.ns()),
+				BackwardNs: new(n.ns()), ProcessingNs: new(n.ns()), SenderTTL: new(uint8(251)), TTL: new(uint8(247)),
+			},
+			{Sequence: uint32(n.next()), Sent: at.Add(-8 * time.Second), State: SampleLost},
+		},
+		SamplesCut: n.next(),
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -185,6 +186,10 @@ func utc(d Data) Data {
 		c.Report.Start, c.Report.End = c.Report.Start.UTC(), c.Report.End.UTC()
 		c.ICMP = append([]ICMP{}, c.ICMP...)
 		c.Health.Reasons = append([]string{}, c.Health.Reasons...)
+		c.Samples = slices.Clone(c.Samples)
+		for i := range c.Samples {
+			c.Samples[i].Sent = c.Samples[i].Sent.UTC()
+		}
 		return &c
 	case *Log:
 		c := *d

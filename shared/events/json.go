@@ -32,3 +32,10 @@ func (r Record) MarshalJSON() ([]byte, error) {
 	r.Time = r.Time.UTC()
 	return json.Marshal(plain(r))
 }
+
+// MarshalJSON writes the instant in UTC.
+func (s Sample) MarshalJSON() ([]byte, error) {
+	type plain Sample
+	s.Sent = s.Sent.UTC()
+	return json.Marshal(plain(s))
+}

@@ -54,6 +54,9 @@ type RTT struct {
 	Lateness *Distribution `json:"lateness"` // how late packets were handed to the network, against the schedule
 	ICMP     []ICMP        `json:"icmp"`     // ICMP errors that came back, by kind
 	Health   Health        `json:"health"`   // the measuring host's own condition
+
+	Samples    []Sample `json:"samples,omitempty"`     // the first packets of the report in sending order, if they were asked for
+	SamplesCut uint64   `json:"samples_cut,omitempty"` // packets of the report beyond those; 0 if none were asked for
 }
 
 // Target is what a session tests.
@@ -92,6 +95,35 @@ type Report struct {
 	End   time.Time `json:"end"`
 	Cut   bool      `json:"cut"` // ended early, by a signal
 }
+
+// SampleState is what became of a packet.
+type SampleState string
+
+// States of a [Sample], counted in the fields of the same name of [RTT].
+const (
+	SampleReceived SampleState = "received"
+	SampleLate     SampleState = "late"
+	SampleLost     SampleState = "lost"
+)
+
+// Sample is one packet of a report. Its delays are those that the report sums
+// up: null for a packet that was not received, or that has none.
+type Sample struct {
+	Sequence     uint32      `json:"sequence"`      // the sender's, as on the wire
+	Sent         time.Time   `json:"sent"`          // T1: of a received packet as its delays have it, else before the send
+	State        SampleState `json:"state"`         // received, late or lost
+	RTTNs        *int64      `json:"rtt_ns"`        // (T4-T1)-(T3-T2)
+	ForwardNs    *int64      `json:"forward_ns"`    // T2-T1
+	BackwardNs   *int64      `json:"backward_ns"`   // T4-T3
+	ProcessingNs *int64      `json:"processing_ns"` // T3-T2
+	SenderTTL    *uint8      `json:"sender_ttl"`    // TTL or hop limit of the packet at the reflector; null: unknown
+	TTL          *uint8      `json:"ttl"`           // TTL or hop limit of the reply; null: unknown
+}
+
+// MaxSamples bounds the samples of a report: with as many, of numbers as long
+// as they can be, its event stays below the 1 MiB that a NATS server takes by
+// default, with a quarter of that for the rest.
+const MaxSamples = 3000
 
 // Distribution sums up a set of times. Quantiles are values that occurred (or
 // within 0.1 % of one, beyond 65,536 values in a report).

@@ -34,7 +34,8 @@ type Problem struct {
 // variable that is empty empties a text or a list, else it counts as not set.
 //
 // Each struct of settings may have a method Check() []Problem; it may complete
-// what depends on other settings, too.
+// what depends on other settings, too. If cfg has a method TakeArgs([]string),
+// it gets the positional arguments before that, so that Check can judge them.
 //
 // When ok is false the program is to end with the code exit: it was asked for
 // its help, its version or its health, or settings are wrong, which stderr
@@ -78,6 +79,9 @@ func (p Program) fill(cfg any, list []setting, texts map[string]string, line com
 			wrong[s.variable] = true
 			problems = append(problems, Problem{Var: s.variable, Msg: err.Error()}.complete())
 		}
+	}
+	if t, ok := cfg.(interface{ TakeArgs(args []string) }); ok {
+		t.TakeArgs(line.rest)
 	}
 	for _, c := range checkers(reflect.ValueOf(cfg).Elem()) {
 		for _, problem := range c.Check() {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"tinytwamp/shared/events"
 	"tinytwamp/shared/stamp"
 	"tinytwamp/shared/udp"
 )
@@ -27,7 +28,7 @@ func (c *sink) Write(ms []udp.Message) (int, error) {
 // a stranger, allocates nothing.
 func TestPacketPathDoesNotAllocate(t *testing.T) {
 	c := new(sink)
-	p := New(Config{Interval: 10 * time.Microsecond, Timeout: time.Second, Continuous: true, ReportInterval: 24 * time.Hour, SSID: 9})
+	p := New(Config{Interval: 10 * time.Microsecond, Timeout: time.Second, Continuous: true, ReportInterval: 24 * time.Hour, SSID: 9, Samples: events.MaxSamples})
 	l := newLink(c, roomForReplies, false, &p.clock)
 	s, err := p.session(address{Target{Name: "r"}, reflectorAddr}, l, time.Now())
 	if err != nil {

@@ -1,6 +1,9 @@
 package prober
 
-import "math/bits"
+import (
+	"errors"
+	"math/bits"
+)
 
 // direction tells on which way packets were lost, by differences of a stateful
 // reflector's sequence numbers: numbers that nobody saw come back were lost
@@ -18,7 +21,8 @@ import "math/bits"
 //     one: the earlier interval calls them unresolved, and of the later one as
 //     many are put down to the way back as can be.
 type direction struct {
-	known bool // the reflector counts by itself: a number differed from the sender's, or the user said so
+	known     bool // the reflector counts by itself: a number differed from the sender's, or the user said so
+	stateless bool // it does not, the user said: its numbers tell nothing
 
 	begun  bool   // the first answer gave the numbers an origin
 	before uint64 // further and late replies before it
@@ -37,6 +41,31 @@ type direction struct {
 	unseen uint64 // numbers passed over: lost on the way back, or still to come
 	owed   uint64 // numbers below the origin that must still come, else the reflector knew the session of old
 	broken bool   // the reflector's numbers began anew
+}
+
+// ReflectorState says whether a reflector numbers its replies by itself.
+type ReflectorState uint8
+
+// What -reflector-state can be.
+const (
+	StateAuto ReflectorState = iota // as soon as one of its numbers differs from the sender's
+	Stateful
+	Stateless
+)
+
+// UnmarshalText reads the setting.
+func (r *ReflectorState) UnmarshalText(b []byte) error {
+	switch string(b) {
+	case "auto":
+		*r = StateAuto
+	case "stateful":
+		*r = Stateful
+	case "stateless":
+		*r = Stateless
+	default:
+		return errors.New("must be auto, stateful or stateless")
+	}
+	return nil
 }
 
 // window is how far behind the newest number a reply may be reordered. Beyond,
@@ -151,7 +180,7 @@ func (d *direction) restart(r uint32) {
 // report gives the interval's losses by direction, and those that no later
 // reply has told the direction of; all nil when it is unknown.
 func (d *direction) report() (forward, backward, unresolved *uint64) {
-	if !d.known || d.broken || d.owed > 0 {
+	if !d.known || d.stateless || d.broken || d.owed > 0 {
 		return nil, nil, nil
 	}
 	b := min(d.lost, d.unseen)

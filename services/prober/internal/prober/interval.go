@@ -32,6 +32,8 @@ type interval struct {
 	returnedTOS int                 // of the last reply, -1 unknown
 	estimate    stamp.ErrorEstimate // the reflector's last, 0 none
 	icmp        map[icmpKind]*events.ICMP
+
+	samples []sample // the first packets, as many as are asked for
 }
 
 // icmpKind tells ICMP errors apart.
@@ -50,7 +52,7 @@ func (i *interval) follow(before *interval) {
 	*i = interval{
 		rtt: i.rtt, processing: i.processing, forward: i.forward, backward: i.backward,
 		lateness: i.lateness, losses: i.losses, hopsThere: i.hopsThere, hopsBack: i.hopsBack,
-		returnedTOS: -1,
+		returnedTOS: -1, samples: i.samples[:0],
 	}
 	i.rtt.Follow(&before.rtt)
 	i.processing.Follow(&before.processing)
@@ -62,9 +64,13 @@ func (i *interval) follow(before *interval) {
 	i.lateness.Cut()
 }
 
-// settle takes the next packet in sending order.
-func (i *interval) settle(p *slot) {
+// settle takes the next packet in sending order, number n of the session. The
+// first packets are kept as samples.
+func (i *interval) settle(n uint64, p *slot, samples int) {
 	i.sent++
+	if len(i.samples) < samples {
+		i.samples = append(i.samples, newSample(n, p))
+	}
 	i.lateness.Add(p.late)
 	i.losses.Add(p.state == lost)
 	if p.state != received {

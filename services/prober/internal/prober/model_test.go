@@ -195,6 +195,7 @@ func (m *model) report(k int) *events.RTT {
 	m.onArrival(e, k)
 	m.delays(e, k)
 	m.path(e, k)
+	m.samples(e, k)
 	e.LossPeriods = m.lossPeriods(k)
 	e.Lateness = distribution(make([]int64, e.Sent)) // time stands still while a packet is sent
 	return e

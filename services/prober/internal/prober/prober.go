@@ -46,6 +46,7 @@ type Config struct {
 	Realtime       bool
 	Timeout        time.Duration
 	Source         netip.AddrPort // zero: any
+	ReflectorState ReflectorState
 	DSCP           uint8
 	SSID           uint16 // 0: random
 	Mode           Mode
@@ -54,6 +55,7 @@ type Config struct {
 	TLVs           TLVs
 	Padding        Padding
 	Message        string
+	Samples        int // packets that each report lists, at most [events.MaxSamples]
 
 	Listen func(udp.Config) (conn, error) // opens a socket
 	Report func(e *events.RTT, last bool) // takes each report, one at a time; last: of its session
@@ -204,7 +206,7 @@ func (p *Prober) session(a address, l *link, start time.Time) (*session, error) 
 	pl := plan{
 		target:  events.Target{Name: a.target.Name, Host: a.target.Host, Address: bare},
 		ifIndex: ifIndex, mode: c.Mode, interval: c.Interval, schedule: c.Schedule, timeout: c.Timeout,
-		dscp: c.DSCP, ssid: c.SSID, format: c.Format, payload: packet,
+		dscp: c.DSCP, ssid: c.SSID, format: c.Format, payload: packet, samples: c.Samples,
 	}
 	if c.Padding == PadMessage {
 		pl.message = c.Message
@@ -222,6 +224,7 @@ func (p *Prober) session(a address, l *link, start time.Time) (*session, error) 
 	}
 	s := newSession(pl, l, start, p.ready.put, c.Seen)
 	s.followUps.asked = c.TLVs.FollowUp
+	s.ways.known, s.ways.stateless = c.ReflectorState == Stateful, c.ReflectorState == Stateless
 	l.add(s)
 	return s, nil
 }

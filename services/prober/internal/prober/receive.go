@@ -113,6 +113,9 @@ func (s *session) overdue(n uint64, k *slot, p *stamp.ReflectorPacket) {
 	}
 	s.interval.lost--
 	s.interval.late++
+	if i := n - s.first; i < uint64(len(s.interval.samples)) {
+		s.interval.samples[i].state = overdue
+	}
 	s.ways.find(n)
 }
 

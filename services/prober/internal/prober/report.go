@@ -38,6 +38,7 @@ func (r *sealed) report(prober string, clock udp.Clock, throttled time.Duration)
 		Lateness: i.lateness.Distribution(),
 		ICMP:     []events.ICMP{},
 	}
+	e.Samples, e.SamplesCut = i.list(s.samples)
 	if s.count == 0 {
 		e.Report.Kind = events.ReportInterval
 	}

@@ -155,6 +155,7 @@ func random(seed uint64, b *bench) (*scenario, time.Duration) {
 	c.ReportInterval = s.interval/2 + time.Duration(r.Int64N(int64(25*s.interval)))
 	c.DSCP = uint8(r.IntN(64))
 	c.Mode, c.Format, c.Schedule = Mode(r.IntN(2)), stamp.Format(r.IntN(2)), Schedule(r.IntN(2))
+	c.Samples = max(0, s.of(6, 0).IntN(60)-20)
 	if r.IntN(4) == 0 {
 		s.restart = r.IntN(30)
 	}

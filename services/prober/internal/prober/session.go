@@ -24,6 +24,7 @@ type plan struct {
 	format   stamp.Format
 	message  string
 	payload  []byte // of each packet, with sequence number and T1 to be filled in
+	samples  int    // packets that a report lists
 }
 
 // session is one test session: the Session-Sender's side of RFC 8762.
@@ -221,7 +222,7 @@ func (s *session) giveUp() {
 
 // pass takes the oldest unsettled packet into its interval.
 func (s *session) pass(p *slot) {
-	s.interval.settle(p)
+	s.interval.settle(s.open, p, s.samples)
 	if p.state == lost {
 		s.ways.lose()
 	} else {

@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -10,12 +11,18 @@ import (
 	"tinytwamp/shared/events"
 )
 
-// where names a target and the address that is tested, if they differ.
+// where names a target and the address that is tested, if they differ. It is
+// at most whereWidth wide.
 func where(t *events.Target) string {
-	if t.Name == t.Address.String() {
-		return t.Name
+	address := t.Address.String()
+	if t.Name == address {
+		return address
 	}
-	return fmt.Sprintf("%s (%v)", t.Name, t.Address)
+	name, room := []rune(t.Name), whereWidth-len(" ()")-len(address)
+	if len(name) > room {
+		name = append(name[:room-1], '…')
+	}
+	return fmt.Sprintf("%s (%s)", string(name), address)
 }
 
 func protocol(mode string) string {
@@ -25,15 +32,25 @@ func protocol(mode string) string {
 	return strings.ToUpper(mode)
 }
 
-// replyLine is in the manner of ping.
-func replyLine(r *prober.Reply) string {
+// begunText announces a session.
+func begunText(e *events.RTT) string {
+	return fold(fmt.Sprintf("%s: %s, %d octets every %v\n",
+		where(&e.Target), protocol(e.Session.Mode), e.Session.Size, time.Duration(e.Session.IntervalNs)))
+}
+
+// replyLine is in the manner of ping. The size of a reply is shown if it is not
+// that of the packets, which is sent.
+func replyLine(r *prober.Reply, sent int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d octets from %v: seq=%d", r.Size, r.Target.Address, r.Number)
+	fmt.Fprintf(&b, "%v: seq=%d", r.Target.Address, r.Number)
 	if r.Known {
 		fmt.Fprintf(&b, " rtt=%s", duration(int64(r.RTT)))
 	}
 	if r.Hops >= 0 {
 		fmt.Fprintf(&b, " hops=%d", r.Hops)
+	}
+	if r.Size != sent {
+		fmt.Fprintf(&b, " octets=%d", r.Size)
 	}
 	if r.Duplicate {
 		b.WriteString(" duplicate")
@@ -42,17 +59,17 @@ func replyLine(r *prober.Reply) string {
 		b.WriteString(" late")
 	}
 	b.WriteByte('\n')
-	return b.String()
+	return fold(b.String())
 }
 
 // reportLine is a report of a continuous test.
 func reportLine(e *events.RTT) string {
 	rtt := "no reply"
 	if e.RTT != nil {
-		rtt = fmt.Sprintf("rtt p50 %s p99 %s", duration(e.RTT.P50Ns), duration(e.RTT.P99Ns))
+		rtt = fmt.Sprintf("p50 %s, p99 %s", duration(e.RTT.P50Ns), duration(e.RTT.P99Ns))
 	}
-	return fmt.Sprintf("%s %s: %d of %d received, loss %s, %s\n",
-		e.Report.End.Local().Format(time.DateTime), where(&e.Target), e.Received, e.Sent, percent(e.Lost, e.Sent), rtt)
+	return fold(fmt.Sprintf("%s %s: %d of %d, loss %s, %s\n",
+		e.Report.End.Local().Format(time.TimeOnly), where(&e.Target), e.Received, e.Sent, percent(e.Lost, e.Sent), rtt))
 }
 
 // summary is what ping says at its end, for each direction.
@@ -65,7 +82,7 @@ func summary(e *events.RTT) string {
 		what string
 	}{
 		{e.Late, "late"},
-		{e.Duplicates, "duplicates"},
+		{e.Duplicates, "duplicated"},
 		{e.Reordered, "reordered"},
 		{e.Unexpected, "unexpected"},
 		{e.Implausible, "implausible"},
@@ -78,7 +95,7 @@ func summary(e *events.RTT) string {
 	b.WriteByte('\n')
 	table(&b, e)
 	remarks(&b, e)
-	return b.String()
+	return fold(b.String())
 }
 
 // ways tells where packets were lost, if it is known.
@@ -118,32 +135,46 @@ func remarks(b *strings.Builder, e *events.RTT) {
 		b.WriteString("one-way delays hold the offset of two clocks that are not both synchronized\n")
 	}
 	if r := e.Marking.ReturnedDSCP; r != nil && e.Marking.Remarked > 0 {
-		fmt.Fprintf(b, "%d replies came back with another DSCP than %d, the last with %d\n", e.Marking.Remarked, e.Marking.SentDSCP, *r)
+		fmt.Fprintf(b, "replies with another DSCP than %d: %d, the last with %d\n", e.Marking.SentDSCP, e.Marking.Remarked, *r)
 	}
 	for _, i := range e.ICMP {
-		fmt.Fprintf(b, "%d times ICMP from %v: %s\n", i.Count, i.From, i.Text)
+		fmt.Fprintf(b, "ICMP from %v: %s (%d)\n", i.From, i.Text, i.Count)
 	}
 	for _, r := range e.Health.Reasons {
 		fmt.Fprintf(b, "suspect: %s\n", r)
 	}
 }
 
-// percent is of a whole, with as many digits as tell a thousandth.
+// percent is of a whole, with four significant digits.
 func percent(part, whole uint64) string {
-	if whole == 0 {
+	if part == 0 || whole == 0 {
 		return "0 %"
 	}
-	return strconv.FormatFloat(100*float64(part)/float64(whole), 'g', 4, 64) + " %"
+	p := 100 * float64(part) / float64(whole)
+	if p < 0.001 {
+		return "< 0.001 %"
+	}
+	return strconv.FormatFloat(p, 'g', 4, 64) + " %"
 }
 
-// duration shows nanoseconds with four significant digits and a unit.
+// units are those that a duration is shown in, each so many of the one before.
+var units = []struct {
+	size float64
+	name string
+}{{1000, "µs"}, {1000, "ms"}, {1000, "s"}, {86_400, "d"}}
+
+// duration shows nanoseconds with four significant digits and a unit, in at
+// most nine characters. Days are what clocks are apart when one was never set.
 func duration(ns int64) string {
 	d, unit := float64(ns), "ns"
-	for _, u := range []string{"µs", "ms", "s"} {
-		if d < 1000 && d > -1000 {
+	for _, u := range units {
+		if math.Abs(d) < u.size {
 			break
 		}
-		d, unit = d/1000, u
+		d, unit = d/u.size, u.name
+	}
+	if math.Abs(d) >= 1000 {
+		return strconv.FormatFloat(d, 'f', 0, 64) + " " + unit
 	}
 	return strconv.FormatFloat(d, 'g', 4, 64) + " " + unit
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"time"
 
 	"tinytwamp/services/prober/internal/prober"
 	"tinytwamp/shared/events"
@@ -32,6 +31,7 @@ const linesPending = 1000
 type View struct {
 	opt     Options
 	replies chan prober.Reply
+	size    int // octets of each packet, known before there is a reply
 
 	mu  sync.Mutex
 	out *bufio.Writer
@@ -61,7 +61,7 @@ func (v *View) Run(ctx context.Context) error {
 	for {
 		select {
 		case r := <-v.replies:
-			v.print(replyLine(&r))
+			v.print(replyLine(&r, v.size))
 		case <-ctx.Done():
 			v.drain()
 			return nil
@@ -74,7 +74,7 @@ func (v *View) drain() {
 	for {
 		select {
 		case r := <-v.replies:
-			v.print(replyLine(&r))
+			v.print(replyLine(&r, v.size))
 		default:
 			return
 		}
@@ -86,8 +86,8 @@ func (v *View) Begun(e *events.RTT) {
 	if v.opt.JSON || v.opt.Continuous {
 		return
 	}
-	v.print(fmt.Sprintf("%s: %s, packets of %d octets, one each %v\n",
-		where(&e.Target), protocol(e.Session.Mode), e.Session.Size, time.Duration(e.Session.IntervalNs)))
+	v.size = e.Session.Size
+	v.print(begunText(e))
 }
 
 // Report shows a report.
