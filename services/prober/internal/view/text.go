@@ -92,6 +92,9 @@ func summary(e *events.RTT) string {
 			fmt.Fprintf(&b, ", %d %s", c.n, c.what)
 		}
 	}
+	if e.Report.Cut {
+		b.WriteString(", stopped by a signal")
+	}
 	b.WriteByte('\n')
 	table(&b, e)
 	remarks(&b, e)
