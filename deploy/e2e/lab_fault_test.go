@@ -31,7 +31,7 @@ func TestLabSendRefused(t *testing.T) {
 	}`, "nft", "-f", "-")
 	for family, address := range families {
 		t.Run(family, func(t *testing.T) {
-			l.join(t, fiveMs, fiveMs)
+			path := l.join(t, fiveMs, fiveMs)
 			reports := l.startProber(t, address, "-count", "100").reports(t)
 			r := &reports[0]
 			wantCount(t, "planned", r.Planned, labCount)
@@ -39,9 +39,7 @@ func TestLabSendRefused(t *testing.T) {
 			wantCount(t, "sent", r.Sent, labCount-labCount/10)
 			wantLoss(t, r, 0, 0)
 			wantKernelTimes(t, r)
-			wantPlausible(t, r)
-			wantDelay(t, "rtt p50", r.RTT.P50Ns, 10*ms)
-			wantDelay(t, "forward p50", r.Forward.P50Ns, 5*ms)
+			wantTruth(t, r, path)
 		})
 	}
 }
@@ -76,10 +74,8 @@ func TestLabReflectorKilled(t *testing.T) {
 					first.Lost, first.LostForward, first.LostBackward)
 			}
 			wantUnreachable(t, first, netip.MustParseAddr(address))
-			wantPlausible(t, first)
 			wantKnown(t, "lost_forward of a later report", later.LostForward, 0)
 			wantKnown(t, "lost_backward of a later report", later.LostBackward, 0)
-			wantDelay(t, "rtt p50 of a later report", later.RTT.P50Ns, 10*ms)
 		})
 	}
 }
@@ -99,7 +95,8 @@ func TestLabLinkDown(t *testing.T) {
 					output(t, exec.Command("ip", "-n", link.namespace, "link", "set", link.device, state))
 				}
 				path := l.join(t, fiveMs, fiveMs)
-				p := l.startProber(t, address, "-count", "150")
+				// When the link is up again, a reply first waits for the neighbour's address.
+				p := l.startProber(t, address, "-count", "150", "-tlv", "follow-up")
 				awaitPackets(t, path, 30)
 				set("down")
 				time.Sleep(200 * ms) // the time that it is down is the test
@@ -107,12 +104,12 @@ func TestLabLinkDown(t *testing.T) {
 				r := &p.reports(t)[0]
 				wantCount(t, "planned", r.Planned, 150)
 				wantCount(t, "sent and send_errors", r.Sent+r.SendErrors, r.Planned)
-				if failed := r.Lost + r.SendErrors; failed < 15 || failed > 100 {
-					t.Errorf("%d packets lost and %d refused in 200ms at 100/s", r.Lost, r.SendErrors)
+				if r.Lost+r.SendErrors == 0 || r.Received < 50 {
+					t.Errorf("%d packets lost, %d refused and %d answered of 150, 20 of them while the link was down",
+						r.Lost, r.SendErrors, r.Received)
 				}
 				wantKernelTimes(t, r)
-				wantPlausible(t, r)
-				wantDelay(t, "rtt p50", r.RTT.P50Ns, 10*ms)
+				wantTruth(t, r, path)
 			})
 		}
 	}
@@ -128,26 +125,4 @@ func wantUnreachable(t *testing.T, r *events.RTT, from netip.Addr) {
 		}
 	}
 	t.Errorf("ICMP errors are %+v, want port unreachable from %v", r.ICMP, from)
-}
-
-// wantPlausible: no delay is one of another packet. At 10 ms between packets
-// it would be wrong by as much; a busy machine may make some late.
-func wantPlausible(t *testing.T, r *events.RTT) {
-	t.Helper()
-	wantCount(t, "implausible", r.Implausible, 0)
-	if r.RTT == nil {
-		t.Fatal("no round-trip times")
-	}
-	for what, d := range map[string]struct {
-		events.Distribution
-		least time.Duration
-	}{
-		"rtt":      {r.RTT.Distribution, 10 * ms},
-		"forward":  {r.Forward.Distribution, 5 * ms},
-		"backward": {r.Backward.Distribution, 5 * ms},
-	} {
-		if time.Duration(d.MinNs) < d.least || time.Duration(d.P90Ns) > d.least+3*ms {
-			t.Errorf("%s lies between %d ns and %d ns (p90), want from %v", what, d.MinNs, d.P90Ns, d.least)
-		}
-	}
 }

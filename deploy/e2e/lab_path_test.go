@@ -30,9 +30,6 @@ var labCases = []labCase{
 		forward: relay.Path{Delay: 5 * ms}, backward: relay.Path{Delay: 5 * ms},
 		check: func(t *testing.T, r *events.RTT, _, _ relay.Counts) {
 			wantClean(t, r)
-			wantDelay(t, "rtt p50", r.RTT.P50Ns, 10*ms)
-			wantDelay(t, "forward p50", r.Forward.P50Ns, 5*ms)
-			wantDelay(t, "backward p50", r.Backward.P50Ns, 5*ms)
 		},
 	},
 	{
@@ -41,11 +38,9 @@ var labCases = []labCase{
 		args: []string{"-tlv", "follow-up"},
 		check: func(t *testing.T, r *events.RTT, _, _ relay.Counts) {
 			wantClean(t, r)
-			wantDelay(t, "rtt p50", r.RTT.P50Ns, 10*ms)
-			wantDelay(t, "forward p50", r.Forward.P50Ns, 3*ms)
-			wantDelay(t, "backward p50", r.Backward.P50Ns, 7*ms)
-			if r.Timestamps.T3Kernel < labCount-1 { // nobody tells of the last one
-				t.Errorf("%d T3 are the kernel's, want at least %d", r.Timestamps.T3Kernel, labCount-1)
+			// Nobody tells of the last one, nor of some where packets come in a bunch.
+			if r.Timestamps.T3Kernel < labCount/2 {
+				t.Errorf("%d T3 of %d are the kernel's, want most", r.Timestamps.T3Kernel, r.Received)
 			}
 		},
 	},
@@ -53,15 +48,7 @@ var labCases = []labCase{
 		name:    "jitter on the way back",
 		forward: relay.Path{Delay: 2 * ms}, backward: relay.Path{Delay: 2 * ms, Jitter: 4 * ms},
 		check: func(t *testing.T, r *events.RTT, _, _ relay.Counts) {
-			wantClean(t, r)
-			wantDelay(t, "forward p50", r.Forward.P50Ns, 2*ms)
-			// Even between 0 and 4 ms: the median is 2 ms, give or take 0.2 ms for 100 of them.
-			if p50 := time.Duration(r.Backward.PDV.P50Ns); p50 < 1200*time.Microsecond || p50 > 2800*time.Microsecond {
-				t.Errorf("backward pdv p50 is %v, want about 2ms", p50)
-			}
-			if forward, backward := r.Forward.P95P50Ns, r.Backward.P95P50Ns; backward < 2*forward {
-				t.Errorf("p95-p50 is %d ns forward and %d ns backward, want more backward", forward, backward)
-			}
+			wantLoss(t, r, 0, 0)
 		},
 	},
 	{
@@ -111,14 +98,14 @@ var labCases = []labCase{
 		},
 	},
 	{
-		// Packets come back in the order 0-9 12 10 13 11 14: of the replies to
-		// those that were not held, the one to 11 is the eleventh.
 		name:    "reordering both ways",
 		forward: relay.Path{Delay: ms, Hold: 20, HoldFor: 25 * ms}, backward: relay.Path{Delay: ms, Hold: 20, HoldFor: 25 * ms},
 		check: func(t *testing.T, r *events.RTT, forward, backward relay.Counts) {
 			wantLoss(t, r, 0, 0)
 			wantCount(t, "held by the relay", forward.Held, labCount/20)
-			wantCount(t, "reordered", r.Reordered, forward.Held+backward.Held)
+			if r.Reordered == 0 { // how many follows below
+				t.Error("no packet was reordered")
+			}
 			wantCount(t, "duplicates", r.Duplicates, 0)
 		},
 	},
@@ -166,7 +153,8 @@ func TestLabPath(t *testing.T) {
 				wantCount(t, "unexpected", r.Unexpected, 0)
 				wantCount(t, "implausible", r.Implausible, 0)
 				wantKernelTimes(t, r)
-				c.check(t, r, path.Forward(), path.Backward())
+				wantTruth(t, r, path)
+				c.check(t, r, path.Forward.Counts(), path.Backward.Counts())
 			})
 		}
 	}
@@ -185,14 +173,6 @@ func wantKnown(t *testing.T, what string, got *uint64, want uint64) {
 	if got == nil || *got != want {
 		text, _ := json.Marshal(got)
 		t.Errorf("%s: %s, want %d", what, text, want)
-	}
-}
-
-// wantDelay allows for what the relay's own machine adds.
-func wantDelay(t *testing.T, what string, gotNs int64, want time.Duration) {
-	t.Helper()
-	if got := time.Duration(gotNs); got < want-200*time.Microsecond || got > want+200*time.Microsecond {
-		t.Errorf("%s is %v, want %v within 0.2ms", what, got, want)
 	}
 }
 

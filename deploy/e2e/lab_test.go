@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -37,9 +36,6 @@ func newLab(t *testing.T) *lab {
 		t.Skip("NOT RUN: network namespaces need root")
 	}
 	needTool(t, "ip")
-	// The relay's threads are never to wait for the test's others.
-	before := runtime.GOMAXPROCS(8)
-	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
 	name := fmt.Sprintf("tinytwamp-%d-", os.Getpid())
 	l := &lab{a: name + "a", middle: name + "m", b: name + "b"}
 	for _, ns := range []string{l.a, l.middle, l.b} {
@@ -98,7 +94,7 @@ func (l *lab) join(t *testing.T, forward, backward relay.Path) *relay.Relay {
 	t.Cleanup(func() {
 		r.Close()
 		if t.Failed() {
-			t.Logf("relay: forward %+v, backward %+v", r.Forward(), r.Backward())
+			t.Logf("relay: forward %+v, backward %+v", r.Forward.Counts(), r.Backward.Counts())
 		}
 	})
 	return r
@@ -195,15 +191,15 @@ func (p *probing) reports(t *testing.T) []events.RTT {
 // awaitPackets waits until so many more packets have come from a.
 func awaitPackets(t *testing.T, r *relay.Relay, more uint64) {
 	t.Helper()
-	want := r.Forward().Arrived + more
+	want := r.Forward.Counts().Arrived + more
 	deadline := time.After(10 * time.Second)
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
-	for r.Forward().Arrived < want {
+	for r.Forward.Counts().Arrived < want {
 		select {
 		case <-poll.C:
 		case <-deadline:
-			t.Fatalf("%d packets came from the prober, want %d", r.Forward().Arrived, want)
+			t.Fatalf("%d packets came from the prober, want %d", r.Forward.Counts().Arrived, want)
 		}
 	}
 }

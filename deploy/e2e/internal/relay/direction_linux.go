@@ -19,23 +19,18 @@ const (
 	// priority is that of SCHED_FIFO. The relay is to be as punctual as a wire,
 	// whatever else the machine does.
 	priority = 20
-	// spin is how long before a frame is due its thread is awake: a CPU takes
-	// some 0.1 ms out of its sleep.
-	spin = 200 * time.Microsecond
-	// lateness is what the relay owns up to.
-	lateness = 200 * time.Microsecond
 )
 
 // pending is a frame on its way.
 type pending struct {
-	due   time.Time
-	frame []byte // with its virtio header
+	arrived, due time.Time
+	frame        []byte // with its virtio header
 }
 
-// direction takes frames from one socket to another. Apart from the counters
-// all is its thread's.
-type direction struct {
-	counters
+// Direction takes frames from one socket to another. Apart from the account all
+// is its thread's.
+type Direction struct {
+	account
 	in, out int
 	path    Path
 	buf     []byte
@@ -43,12 +38,12 @@ type direction struct {
 	queue   []pending // by due
 }
 
-func newDirection(in, out int, path Path) *direction {
-	return &direction{in: in, out: out, path: path, buf: make([]byte, frameRoom), control: make([]byte, controlRoom)}
+func newDirection(in, out int, path Path) *Direction {
+	return &Direction{in: in, out: out, path: path, buf: make([]byte, frameRoom), control: make([]byte, controlRoom)}
 }
 
 // run relays until the other end of pipe stop is closed.
-func (d *direction) run(stop int) {
+func (d *Direction) run(stop int) {
 	runtime.LockOSThread() // never unlocked: the thread ends with this
 	// Refused, they leave the relay less punctual.
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
@@ -66,17 +61,17 @@ func (d *direction) run(stop int) {
 }
 
 // timeout is how long the thread may sleep; nil: for ever.
-func (d *direction) timeout() *unix.Timespec {
+func (d *Direction) timeout() *unix.Timespec {
 	if len(d.queue) == 0 {
 		return nil
 	}
-	ts := unix.NsecToTimespec(max(0, (time.Until(d.queue[0].due) - spin).Nanoseconds()))
+	ts := unix.NsecToTimespec(max(0, time.Until(d.queue[0].due).Nanoseconds()))
 	return &ts
 }
 
 // receive queues the frames that are there. Errors other than that there are
 // none tell once that the link is down: it goes on when it is up again.
-func (d *direction) receive() {
+func (d *Direction) receive() {
 	for {
 		n, oobn, _, _, err := unix.Recvmsg(d.in, d.buf, d.control, 0)
 		if err != nil {
@@ -100,19 +95,19 @@ func arrival(control []byte) time.Time {
 }
 
 // accept does to a frame what the path does, and queues what is left of it.
-func (d *direction) accept(arrived time.Time, frame []byte) {
-	due := arrived.Add(d.path.Delay)
+func (d *Direction) accept(arrived time.Time, frame []byte) {
+	p := pending{arrived, arrived.Add(d.path.Delay), frame}
 	if d.path.Jitter > 0 {
-		due = due.Add(rand.N(d.path.Jitter))
+		p.due = p.due.Add(rand.N(d.path.Jitter))
 	}
 	ip, ok := udpPacket(frame[vnetHeader:])
 	if !ok {
-		d.enqueue(due, frame)
+		d.enqueue(p)
 		return
 	}
-	i := d.arrived.Add(1) - 1
+	i := d.count(&d.counts.Arrived)
 	if oneIn(d.path.Drop, i) {
-		d.dropped.Add(1)
+		d.count(&d.counts.Dropped)
 		return
 	}
 	if d.path.Hop {
@@ -122,35 +117,35 @@ func (d *direction) accept(arrived time.Time, frame []byte) {
 		remark(ip, d.path.Remark)
 	}
 	if oneIn(d.path.Hold, i) {
-		d.held.Add(1)
-		due = due.Add(d.path.HoldFor)
+		d.count(&d.counts.Held)
+		p.due = p.due.Add(d.path.HoldFor)
 	}
-	d.enqueue(due, frame)
+	d.enqueue(p)
 	if oneIn(d.path.Duplicate, i) {
-		d.duplicated.Add(1)
-		d.enqueue(due, frame)
+		d.count(&d.counts.Duplicated)
+		d.enqueue(p)
 	}
 }
 
 // enqueue puts a frame behind those that are due no later.
-func (d *direction) enqueue(due time.Time, frame []byte) {
-	i, _ := slices.BinarySearchFunc(d.queue, due, func(p pending, due time.Time) int {
+func (d *Direction) enqueue(p pending) {
+	i, _ := slices.BinarySearchFunc(d.queue, p.due, func(p pending, due time.Time) int {
 		return cmp.Or(p.due.Compare(due), -1) // equal: before it
 	})
-	d.queue = slices.Insert(d.queue, i, pending{due, frame})
+	d.queue = slices.Insert(d.queue, i, p)
 }
 
 // send sends the frames that are due. One that is refused is lost.
-func (d *direction) send() {
-	for len(d.queue) > 0 {
-		behind := time.Since(d.queue[0].due)
-		if behind < 0 {
-			return
-		}
-		if behind >= lateness {
-			d.late.Add(1)
-		}
-		_, _ = unix.Write(d.out, d.queue[0].frame)
+func (d *Direction) send() {
+	for len(d.queue) > 0 && time.Until(d.queue[0].due) <= 0 {
+		p := d.queue[0]
 		d.queue = slices.Delete(d.queue, 0, 1)
+		delay := time.Since(p.arrived)
+		if _, err := unix.Write(d.out, p.frame); err != nil {
+			continue
+		}
+		if ip, ok := udpPacket(p.frame[vnetHeader:]); ok {
+			d.deliver(Delivery{payload(ip), delay})
+		}
 	}
 }

@@ -9,6 +9,7 @@ const (
 	ipv4Header  = 20 // without options
 	ipv6Header  = 40
 	protocolUDP = 17
+	udpHeader   = 8
 	ecnBits     = 0x03
 )
 
@@ -26,6 +27,15 @@ func udpPacket(frame []byte) (ip []byte, ok bool) {
 		return ip, len(ip) >= ipv6Header && ip[6] == protocolUDP
 	}
 	return nil, false
+}
+
+// payload returns what an IP packet of UDP carries, which aliases it.
+func payload(ip []byte) []byte {
+	header := ipv6Header
+	if ip[0]>>4 == 4 {
+		header = int(ip[0]&0x0f) * 4
+	}
+	return ip[min(header+udpHeader, len(ip)):]
 }
 
 // remark sets the DSCP of an IP packet and leaves its ECN.

@@ -1,7 +1,8 @@
 package relay
 
 import (
-	"sync/atomic"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -23,16 +24,46 @@ type Path struct {
 }
 
 // Counts is what happened in one direction, in UDP packets.
-type Counts struct {
-	Arrived, Dropped, Duplicated, Held uint64
+type Counts struct{ Arrived, Dropped, Duplicated, Held uint64 }
 
-	Late uint64 // frames that the relay itself delayed by 0.2 ms or more, for want of a CPU
+// Delivery is a UDP packet that left the relay.
+type Delivery struct {
+	Payload []byte
+	Delay   time.Duration // since its arrival: the path's, and what the machine added to it
 }
 
-type counters struct{ arrived, dropped, duplicated, held, late atomic.Uint64 }
+// account is what is known of one direction.
+type account struct {
+	mu        sync.Mutex
+	counts    Counts
+	delivered []Delivery
+}
 
-func (c *counters) counts() Counts {
-	return Counts{c.arrived.Load(), c.dropped.Load(), c.duplicated.Load(), c.held.Load(), c.late.Load()}
+func (a *account) count(n *uint64) (before uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	*n++
+	return *n - 1
+}
+
+// Counts returns what happened so far.
+func (a *account) Counts() Counts {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.counts
+}
+
+// Delivered returns the packets that left so far, in their order.
+func (a *account) Delivered() []Delivery {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.delivered)
+}
+
+func (a *account) deliver(d Delivery) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.delivered = append(a.delivered, d)
 }
 
 // oneIn says whether packet number i, from 0, is the one in n.

@@ -13,10 +13,11 @@ import (
 
 // Relay is one at work, with two threads.
 type Relay struct {
-	forward, backward *direction
-	sockets           []int
-	stop              *os.File // its other end ends the threads
-	running           sync.WaitGroup
+	Forward, Backward *Direction // from a to b, and from b to a
+
+	sockets []int
+	stop    *os.File // its other end ends the threads
+	running sync.WaitGroup
 }
 
 // Start joins interfaces a and b of a network namespace, given by its file.
@@ -33,23 +34,17 @@ func Start(namespace, a, b string, forward, backward Path) (*Relay, error) {
 		return nil, fmt.Errorf("relay: %w", err)
 	}
 	r.stop = stop
-	r.forward = newDirection(r.sockets[0], r.sockets[1], forward)
-	r.backward = newDirection(r.sockets[1], r.sockets[0], backward)
+	r.Forward = newDirection(r.sockets[0], r.sockets[1], forward)
+	r.Backward = newDirection(r.sockets[1], r.sockets[0], backward)
 	end := int(stopped.Fd())
-	r.running.Go(func() { r.forward.run(end) })
-	r.running.Go(func() { r.backward.run(end) })
+	r.running.Go(func() { r.Forward.run(end) })
+	r.running.Go(func() { r.Backward.run(end) })
 	go func() {
 		r.running.Wait()
 		stopped.Close()
 	}()
 	return r, nil
 }
-
-// Forward returns what happened so far from a to b.
-func (r *Relay) Forward() Counts { return r.forward.counts() }
-
-// Backward returns what happened so far from b to a.
-func (r *Relay) Backward() Counts { return r.backward.counts() }
 
 // Close ends the relay. What is still on its way is lost.
 func (r *Relay) Close() {

@@ -98,6 +98,10 @@ func (s *session) newBound(index uint64, start time.Time) bound {
 	return b
 }
 
+// sendsAtOnce bounds the packets that are sent in a row to catch up, before
+// replies are read again: their buffer is bounded, too.
+const sendsAtOnce = 16
+
 // wake does all that is due at now: sends, gives packets up, closes intervals.
 // All that had come in by drained has been received: a packet is not given up
 // while its answer may lie in the socket. It returns when to be called again;
@@ -105,10 +109,14 @@ func (s *session) newBound(index uint64, start time.Time) bound {
 func (s *session) wake(now, drained time.Time) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for !s.stopped {
+	for sends := 0; !s.stopped; {
 		b := &s.bounds[len(s.bounds)-1]
+		isDue := !s.due.After(now) && (b.end.IsZero() || s.due.Before(b.end))
 		switch {
-		case !s.due.After(now) && (b.end.IsZero() || s.due.Before(b.end)):
+		case isDue && sends == sendsAtOnce:
+			return s.due
+		case isDue:
+			sends++
 			s.sendNext(now, drained)
 		case !b.end.IsZero() && !b.end.After(now):
 			s.closeInterval(b.end)
