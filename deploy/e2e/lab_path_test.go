@@ -153,7 +153,7 @@ func TestLabPath(t *testing.T) {
 				wantCount(t, "unexpected", r.Unexpected, 0)
 				wantCount(t, "implausible", r.Implausible, 0)
 				wantKernelTimes(t, r)
-				wantTruth(t, r, path)
+				wantTruth(t, r, path, ends)
 				c.check(t, r, path.Forward.Counts(), path.Backward.Counts())
 			})
 		}

@@ -143,14 +143,14 @@ func (l *lab) startProber(t *testing.T, address string, args ...string) *probing
 	t.Helper()
 	command := append([]string{binary("prober"), "-json", "-realtime", "-interval", "10ms", "-timeout", "300ms"}, args...)
 	p := &probing{Cmd: inside(l.a, append(command, address)...)}
-	p.Cmd.Stdout, p.Cmd.Stderr = &p.stdout, &p.stderr
+	p.Stdout, p.Stderr = &p.stdout, &p.stderr
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if p.ProcessState == nil {
 			p.Process.Kill()
-			p.Cmd.Wait() // its error is the signal
+			p.Wait() // its error is the signal
 			t.Logf("prober: %s", p.stderr.String())
 		}
 	})
