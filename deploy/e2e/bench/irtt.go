@@ -8,6 +8,8 @@ import (
 	"time"
 )
 
+const irttTries = 10
+
 // irttResult is the part of irtt's JSON that is looked at. Times are in ns.
 type irttResult struct {
 	RoundTrips []struct {
@@ -36,9 +38,20 @@ func (b *bench) irtt(ctx context.Context, on []int) (row, error) {
 	}
 	defer server.stop()
 	duration := time.Duration(b.scaled(accuracyPackets, 1)) * accuracyEvery
-	out, _, err := output(ctx, on, "irtt", "client", "-Q", "-i", accuracyEvery.String(), "-d", duration.String(), "-o", "-", "127.0.0.1:"+port)
-	if err != nil {
-		return r, err
+	var out []byte
+	for try := 1; ; try++ { // on a busy host its server takes a while to listen
+		out, _, err = output(ctx, on, "irtt", "client", "-Q", "-i", accuracyEvery.String(), "-d", duration.String(), "-o", "-", "127.0.0.1:"+port)
+		if err == nil {
+			break
+		}
+		if try == irttTries {
+			return r, err
+		}
+		select {
+		case <-ctx.Done():
+			return r, ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
 	}
 	r.values, err = irttValues(out)
 	return r, err

@@ -42,9 +42,11 @@ func loopbackOf(a netip.AddrPort) netip.AddrPort {
 }
 
 func (s *selfCheck) run(ctx context.Context) error {
-	c, err := udp.Listen(udp.Config{Local: netip.AddrPortFrom(s.target.Addr(), 0)})
+	tick := time.NewTicker(selfCheckEvery)
+	defer tick.Stop()
+	c, err := s.open(ctx, tick.C)
 	if err != nil {
-		return fmt.Errorf("reflector: self-check: %w", err)
+		return nil //nolint:nilerr // it could not be opened until the end
 	}
 	// A link-local address has its zone here, but not in what the worker reads.
 	self := netip.AddrPortFrom(c.LocalAddr().Addr().WithZone(""), c.LocalAddr().Port())
@@ -60,14 +62,29 @@ func (s *selfCheck) run(ctx context.Context) error {
 		c.Close()
 		<-received
 	}()
-	tick := time.NewTicker(selfCheckEvery)
-	defer tick.Stop()
 	for seq := uint32(0); ; seq++ {
 		s.set(s.ask(ctx, c, seq, replies))
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		}
+	}
+}
+
+// open opens the socket to ask from. A host without a loopback interface, for
+// now, is one that is not ready, for now.
+func (s *selfCheck) open(ctx context.Context, again <-chan time.Time) (*udp.Conn, error) {
+	for {
+		c, err := udp.Listen(udp.Config{Local: netip.AddrPortFrom(s.target.Addr(), 0)})
+		if err == nil {
+			return c, nil
+		}
+		s.set(fmt.Errorf("no socket to ask from: %w", err))
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-again:
 		}
 	}
 }
