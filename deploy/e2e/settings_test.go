@@ -119,7 +119,7 @@ func TestReferenceDefaults(t *testing.T) {
 					environ = append(environ, "TWAMP_"+line)
 				}
 			}
-			environ = append(environ, "TWAMP_NATS_URL=nats://127.0.0.1:4222") // the logger needs one
+			environ = append(environ, "TWAMP_NATS_URL=nats://127.0.0.1:4222", "TWAMP_TARGETS=127.0.0.1") // the logger needs one, and the prober
 			if problems := complaints(t, service, environ); len(problems) > 0 {
 				t.Errorf("%s with the values in %s:\n%s", service, envFile(service), strings.Join(problems, "\n"))
 			}
