@@ -30,7 +30,7 @@ type Config struct {
 	Interval       time.Duration         `env:"INTERVAL" envDefault:"100ms" arg:"TIME" group:"Test" help:"Time between the packets to an address, at least 10us."`
 	Schedule       prober.Schedule       `env:"SCHEDULE" envDefault:"periodic" arg:"HOW" group:"Test" help:"Times between packets: periodic (RFC 3432), or poisson (RFC 2330) with the interval as their mean."`
 	ReflectorState prober.ReflectorState `env:"REFLECTOR_STATE" envDefault:"auto" arg:"STATE" group:"Test" help:"Whether the reflectors number their replies by themselves, which tells the direction of a loss: stateful, stateless, or auto: unknown until a number differs from the prober's."`
-	Spin           bool                  `env:"SPIN" envDefault:"true" group:"Test" help:"Spin for the last 20us before each packet where the interval is below 5ms: exact to a microsecond or two instead of ten, for a tenth of a CPU at 5,000 packets/s."`
+	Spin           bool                  `env:"SPIN" envDefault:"true" group:"Test" help:"Spin for the last 20us before each packet where the interval is below 5ms, so that it leaves more exactly in time: at most 20us of CPU time a packet."`
 	Realtime       bool                  `env:"REALTIME" envDefault:"false" group:"Test" help:"Ask for real-time priority (SCHED_FIFO) for the threads that send and receive packets."`
 	Timeout        time.Duration         `env:"TIMEOUT" envDefault:"2s" arg:"TIME" group:"Test" help:"A packet that was not answered within this time from its own sending is lost."`
 	Continuous     bool                  `env:"CONTINUOUS" envDefault:"false" group:"Test" help:"Go on until ended by a signal, with a report for each report interval."`

@@ -31,7 +31,7 @@ const (
 	// the kernel. It comes at once, but for a queue in a slow interface.
 	stampsKept = 1 << 13
 	// spinTime is the last part of a wait, which is not slept: a sleeping thread
-	// wakes some 4 us late in the median and 19 us in the 99th percentile.
+	// wakes some microseconds late, and tens of them on a virtual machine.
 	spinTime = 20 * time.Microsecond
 )
 

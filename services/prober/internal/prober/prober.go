@@ -183,7 +183,9 @@ func (p *Prober) link(links map[bool]*link, is4 bool) (*link, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prober: %w", err)
 	}
-	if f := c.Features(); !f.RxDelivered || !f.TxDelivered {
+	f := c.Features()
+	p.cfg.Log.Debug("kernel timestamps that a trial over loopback brought", "receive", f.RxDelivered, "transmit", f.TxDelivered)
+	if !f.RxDelivered || !f.TxDelivered {
 		p.cfg.Log.Warn("this host does not deliver all kernel timestamps: delays include some of its own",
 			"receive", f.RxDelivered, "transmit", f.TxDelivered)
 	}
