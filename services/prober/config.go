@@ -39,7 +39,7 @@ type Config struct {
 	FailOn         FailOn                `env:"FAIL_ON" default:"none" arg:"RULES" group:"Test" help:"Limits that no report may cross, for instance loss>1%,rtt_p99>50ms: else exit with 1, in a continuous test a warning. A wrong name lists all figures."`
 	Mode           prober.Mode           `env:"MODE" envDefault:"stamp" arg:"MODE" group:"Packets" help:"Protocol: stamp (RFC 8762) or light (TWAMP Light, RFC 5357)."`
 	Size           int                   `env:"SIZE" envDefault:"0" arg:"OCTETS" group:"Packets" help:"UDP payload of a packet, 44 to 65507; 0: as the message needs."`
-	TLV            prober.TLVs           `env:"TLV" default:"none" arg:"LIST" group:"Packets" help:"Extensions of RFC 8972 to ask for: follow-up (Follow-Up Telemetry: a reply tells when the one before it really left, by the reflector's kernel)."`
+	TLV            prober.TLVs           `env:"TLV" default:"none" arg:"LIST" group:"Packets" help:"Extensions of RFC 8972 to ask for: follow-up (a reply tells when the one before it really left, by the reflector's kernel), cos (a reply tells with which DSCP and ECN its request arrived)."`
 	Padding        prober.Padding        `env:"PADDING" envDefault:"message" arg:"WHAT" group:"Packets" help:"What fills a packet behind its base: message, zero or random."`
 	Message        string                `env:"MESSAGE" envDefault:"TWAMP test message" arg:"TEXT" group:"Packets" help:"Readable message in each packet, which the reflector logs; at most 256 octets."`
 	DSCP           DSCP                  `env:"DSCP" envDefault:"0" arg:"DSCP" group:"Packets" help:"Differentiated services code point of the packets: 0 to 63, or a name such as EF, AF41 or CS1."`
@@ -85,7 +85,7 @@ func (c *Config) Check() []service.Problem {
 	}
 	if c.Size != 0 && (c.Size < stamp.BaseSize || c.Size > prober.MaxSize) {
 		bad("SIZE", "must be 0, or from %d to %d", stamp.BaseSize, prober.MaxSize)
-	} else if _, err := prober.Payload(c.Mode, c.Size, c.TLV, c.Padding, c.Message); err != nil {
+	} else if _, err := prober.Payload(c.Mode, c.Size, c.TLV, uint8(c.DSCP), c.Padding, c.Message); err != nil {
 		bad("SIZE", "%v", err)
 	}
 	if c.TLV != (prober.TLVs{}) && c.Mode != prober.ModeSTAMP {

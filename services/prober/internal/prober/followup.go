@@ -35,8 +35,8 @@ func (f *followUps) awaited(a *answer) bool {
 
 // followUp takes what a reply tells of the one before it.
 func (s *session) followUp(trailing []byte, format stamp.Format) {
-	f, ok := findFollowUp(trailing)
-	if !ok {
+	var f stamp.FollowUp
+	if v, ok := findTLV(trailing, stamp.TLVFollowUpTelemetry); !ok || f.UnmarshalBinary(v) != nil {
 		return
 	}
 	t3, ok := f.Timestamp.UnixNano(format)
@@ -66,18 +66,18 @@ func (a *answer) correct(t3 int64) {
 	a.backward -= later
 }
 
-// findFollowUp reads the first Follow-Up Telemetry TLV that the reflector
-// filled in.
-func findFollowUp(trailing []byte) (f stamp.FollowUp, ok bool) {
+// findTLV gives the value of a reply's first TLV of a type, if the reflector
+// filled it in.
+func findTLV(trailing []byte, want stamp.TLVType) (value []byte, ok bool) {
 	for len(trailing) > 0 {
 		t, rest, err := stamp.NextTLV(trailing)
 		if err != nil {
-			return f, false
+			return nil, false
 		}
-		if t.Type == stamp.TLVFollowUpTelemetry {
-			return f, t.Flags&(stamp.FlagU|stamp.FlagM) == 0 && f.UnmarshalBinary(t.Value) == nil
+		if t.Type == want {
+			return t.Value, t.Flags&(stamp.FlagU|stamp.FlagM) == 0
 		}
 		trailing = rest
 	}
-	return f, false
+	return nil, false
 }

@@ -29,9 +29,10 @@ type interval struct {
 	hopsThere         stats.Hops
 	hopsBack          stats.Hops
 
-	returnedTOS int                 // of the last reply, -1 unknown
-	estimate    stamp.ErrorEstimate // the reflector's last, 0 none
-	icmp        map[icmpKind]*events.ICMP
+	returnedTOS  int                 // of the last reply, -1 unknown
+	reflectorTOS int                 // of the last request at the reflector, -1 unknown
+	estimate     stamp.ErrorEstimate // the reflector's last, 0 none
+	icmp         map[icmpKind]*events.ICMP
 
 	samples []sample // the first packets, as many as are asked for
 }
@@ -43,7 +44,7 @@ type icmpKind struct {
 }
 
 func newInterval() *interval {
-	return &interval{forward: stats.OneWay(), backward: stats.OneWay(), returnedTOS: -1}
+	return &interval{forward: stats.OneWay(), backward: stats.OneWay(), returnedTOS: -1, reflectorTOS: -1}
 }
 
 // follow begins a new interval after before, whose memory of the last packet
@@ -52,7 +53,7 @@ func (i *interval) follow(before *interval) {
 	*i = interval{
 		rtt: i.rtt, processing: i.processing, forward: i.forward, backward: i.backward,
 		lateness: i.lateness, losses: i.losses, hopsThere: i.hopsThere, hopsBack: i.hopsBack,
-		returnedTOS: -1, samples: i.samples[:0],
+		returnedTOS: -1, reflectorTOS: -1, samples: i.samples[:0],
 	}
 	i.rtt.Follow(&before.rtt)
 	i.processing.Follow(&before.processing)
@@ -97,6 +98,9 @@ func (i *interval) settle(n uint64, p *slot, samples int) {
 	}
 	if a.tos >= 0 {
 		i.returnedTOS = int(a.tos)
+	}
+	if a.senderTOS >= 0 {
+		i.reflectorTOS = int(a.senderTOS)
 	}
 	i.estimate = a.estimate
 	if a.senderTTL >= 0 {

@@ -61,7 +61,8 @@ func (p *Padding) UnmarshalText(b []byte) error {
 
 // TLVs are the extensions that a session asks for (RFC 8972 section 4).
 type TLVs struct {
-	FollowUp bool // Follow-Up Telemetry: when each reply really left
+	FollowUp       bool // Follow-Up Telemetry: when each reply really left
+	ClassOfService bool // DSCP and ECN as they arrive at the reflector; replies have the DSCP of the requests
 }
 
 // UnmarshalText reads the setting.
@@ -71,15 +72,22 @@ func (t *TLVs) UnmarshalText(b []byte) error {
 		case "":
 		case "follow-up":
 			t.FollowUp = true
+		case "cos":
+			t.ClassOfService = true
 		default:
-			return errors.New("must be follow-up, or empty")
+			return errors.New("must be of follow-up and cos, or empty")
 		}
 	}
 	return nil
 }
 
 // append adds the TLVs as a sender sends them.
-func (t TLVs) append(b []byte) []byte {
+func (t TLVs) append(b []byte, dscp uint8) []byte {
+	if t.ClassOfService {
+		value := make([]byte, stamp.ClassOfServiceSize)
+		stamp.ClassOfService{DSCP1: dscp}.Put(value)
+		b = stamp.AppendTLV(b, stamp.TLV{Flags: stamp.FlagU, Type: stamp.TLVClassOfService, Value: value})
+	}
 	if t.FollowUp {
 		b = stamp.AppendTLV(b, stamp.TLV{Flags: stamp.FlagU, Type: stamp.TLVFollowUpTelemetry, Value: make([]byte, stamp.FollowUpSize)})
 	}
@@ -92,8 +100,8 @@ const MaxSize = 65507
 // Payload makes the packet that a session sends, with its base still empty:
 // size octets (0: as few as hold the rest), the TLVs, and padding, which is in
 // an Extra Padding TLV (RFC 8972 section 4.1) in stamp mode, bare otherwise.
-func Payload(mode Mode, size int, tlvs TLVs, padding Padding, message string) ([]byte, error) {
-	b := tlvs.append(make([]byte, stamp.BaseSize))
+func Payload(mode Mode, size int, tlvs TLVs, dscp uint8, padding Padding, message string) ([]byte, error) {
+	b := tlvs.append(make([]byte, stamp.BaseSize), dscp)
 	base := len(b)
 	var pad []byte
 	if padding == PadMessage && message != "" {

@@ -201,7 +201,7 @@ func (p *Prober) session(a address, l *link, start time.Time) (*session, error) 
 		return nil, err
 	}
 	c := &p.cfg
-	packet, err := Payload(c.Mode, c.Size, c.TLVs, c.Padding, c.Message)
+	packet, err := Payload(c.Mode, c.Size, c.TLVs, c.DSCP, c.Padding, c.Message)
 	if err != nil {
 		return nil, fmt.Errorf("prober: size: %w", err)
 	}
@@ -225,7 +225,7 @@ func (p *Prober) session(a address, l *link, start time.Time) (*session, error) 
 		pl.count = c.Count
 	}
 	s := newSession(pl, l, start, p.ready.put, c.Seen)
-	s.followUps.asked = c.TLVs.FollowUp
+	s.followUps.asked, s.asksCoS = c.TLVs.FollowUp, c.TLVs.ClassOfService
 	s.ways.known, s.ways.stateless = c.ReflectorState == Stateful, c.ReflectorState == Stateless
 	l.add(s)
 	return s, nil

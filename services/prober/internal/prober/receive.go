@@ -137,10 +137,16 @@ func (s *session) answered(n uint64, k *slot, p *stamp.ReflectorPacket, m *udp.M
 func (s *session) measure(k *slot, p *stamp.ReflectorPacket, m *udp.Message, now time.Time) answer {
 	a := answer{
 		sequence: p.Sequence, estimate: p.ErrorEstimate, t4Kernel: m.Kernel,
-		senderTTL: -1, ttl: int16(m.TTL), tos: int16(m.TOS), remarked: m.TOS >= 0 && uint8(m.TOS>>2) != s.dscp,
+		senderTTL: -1, senderTOS: -1, ttl: int16(m.TTL), tos: int16(m.TOS), remarked: m.TOS >= 0 && uint8(m.TOS>>2) != s.dscp,
 	}
 	if p.TTLKnown && p.SenderTTL != 0 {
 		a.senderTTL = int16(p.SenderTTL)
+	}
+	if s.asksCoS {
+		var c stamp.ClassOfService
+		if v, ok := findTLV(m.Buf[min(m.N, stamp.BaseSize):m.N], stamp.TLVClassOfService); ok && c.UnmarshalBinary(v) == nil {
+			a.senderTOS = int16(c.DSCP2)<<2 | int16(c.ECN)
+		}
 	}
 	t1, t4 := k.t1, m.Time
 	if k.tx >= t1 && k.tx <= t4 {

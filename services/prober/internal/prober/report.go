@@ -49,6 +49,10 @@ func (r *sealed) report(prober string, clock udp.Clock, throttled time.Duration)
 		dscp, ecn := uint8(i.returnedTOS>>2), uint8(i.returnedTOS&3)
 		e.Marking.ReturnedDSCP, e.Marking.ReturnedECN = &dscp, &ecn
 	}
+	if i.reflectorTOS >= 0 {
+		dscp, ecn := uint8(i.reflectorTOS>>2), uint8(i.reflectorTOS&3)
+		e.Marking.ReflectorDSCP, e.Marking.ReflectorECN = &dscp, &ecn
+	}
 	valid := clock.Synchronized && i.steps == 0
 	if i.estimate != 0 {
 		synchronized, bound := i.estimate.Synchronized(), int64(i.estimate.Duration())

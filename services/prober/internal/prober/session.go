@@ -50,6 +50,7 @@ type session struct {
 	spare     *interval // for reuse
 	ways      direction
 	followUps followUps
+	asksCoS   bool
 	highest   uint64 // packet that was answered
 	source    netip.Addr
 	drops     uint64 // of the socket, when the last report was made

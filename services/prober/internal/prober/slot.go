@@ -46,6 +46,7 @@ type answer struct {
 	senderTTL int16 // at the reflector, -1 unknown
 	ttl       int16 // of the reply, -1 unknown
 	tos       int16 // of the reply, -1 unknown
+	senderTOS int16 // of the request at the reflector, -1 unknown
 	remarked  bool  // it has another DSCP than was sent
 	reordered bool  // a later packet's came before
 }

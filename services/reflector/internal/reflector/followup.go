@@ -48,21 +48,3 @@ func (t *table) left(k key, sequence uint32, at int64) {
 		s.left, s.leftAt = sequence, at
 	}
 }
-
-// asksFollowUp says whether a request has a Follow-Up Telemetry TLV.
-func asksFollowUp(pkt []byte, strict bool) bool {
-	if len(pkt) <= stamp.BaseSize || !strict && !stamp.HasTLVs(pkt[stamp.BaseSize:]) {
-		return false
-	}
-	for b := pkt[stamp.BaseSize:]; len(b) > 0; {
-		t, rest, err := stamp.NextTLV(b)
-		if err != nil {
-			return false
-		}
-		if t.Type == stamp.TLVFollowUpTelemetry {
-			return true
-		}
-		b = rest
-	}
-	return false
-}

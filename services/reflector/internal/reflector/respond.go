@@ -10,6 +10,7 @@ import (
 type arrival struct {
 	time int64 // T2, Unix ns
 	ttl  int   // TTL or hop limit, -1 unknown
+	tos  int   // DSCP<<2|ECN, -1 unknown
 }
 
 // reply is what a Session-Reflector adds to a request besides T2 and TTL.
@@ -53,7 +54,7 @@ func respond(req *stamp.SenderPacket, buf []byte, n int, in arrival, out reply) 
 		return stamp.BaseSize
 	}
 	if trailing := buf[stamp.BaseSize:n]; out.strict || stamp.HasTLVs(trailing) {
-		markTLVs(trailing, out.followUp)
+		markTLVs(trailing, in, out.followUp)
 	}
 	return n
 }
@@ -80,7 +81,7 @@ func setTransmitTime(buf []byte, unixNs int64) {
 // section 4): U on those that it does not know, M on those with a wrong length
 // and on the first that does not fit the packet.
 // What follows a malformed TLV is echoed as it came. Reserved flags are zeroed.
-func markTLVs(b []byte, followUp stamp.FollowUp) {
+func markTLVs(b []byte, in arrival, followUp stamp.FollowUp) {
 	for len(b) > 0 {
 		t, rest, err := stamp.NextTLV(b)
 		switch {
@@ -95,11 +96,46 @@ func markTLVs(b []byte, followUp stamp.FollowUp) {
 		case t.Type == stamp.TLVFollowUpTelemetry:
 			b[0] = stamp.FlagM
 			clear(t.Value)
+		case t.Type == stamp.TLVClassOfService && len(t.Value) == stamp.ClassOfServiceSize && in.tos >= 0:
+			b[0] = 0
+			stamp.ClassOfService{DSCP1: t.Value[0] >> 2, DSCP2: uint8(in.tos >> 2), ECN: uint8(in.tos & 3)}.Put(t.Value)
+		case t.Type == stamp.TLVClassOfService && len(t.Value) != stamp.ClassOfServiceSize:
+			b[0] = stamp.FlagM
 		default:
 			b[0] = stamp.FlagU
 		}
 		b = rest
 	}
+}
+
+// replyTOS is the DSCP of a reply, with ECN 0: a reply's congestion marks are
+// its own path's. It is that of the request, unless a Class of Service TLV asks
+// for another (RFC 8972 section 4.4). Everybody may: the request's is the
+// sender's choice as well.
+func replyTOS(request []byte, tos int, strict bool) int {
+	var c stamp.ClassOfService
+	if v, ok := findTLV(request, strict, stamp.TLVClassOfService); ok && tos >= 0 && c.UnmarshalBinary(v) == nil {
+		return int(c.DSCP1) << 2
+	}
+	return max(tos, 0) &^ 3
+}
+
+// findTLV gives the value of a request's first TLV of a type.
+func findTLV(request []byte, strict bool, want stamp.TLVType) (value []byte, ok bool) {
+	if len(request) <= stamp.BaseSize || !strict && !stamp.HasTLVs(request[stamp.BaseSize:]) {
+		return nil, false
+	}
+	for b := request[stamp.BaseSize:]; len(b) > 0; {
+		t, rest, err := stamp.NextTLV(b)
+		if err != nil {
+			return nil, false
+		}
+		if t.Type == want {
+			return t.Value, true
+		}
+		b = rest
+	}
+	return nil, false
 }
 
 // message finds the readable message of a request or of its reply: in the

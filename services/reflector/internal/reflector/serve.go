@@ -125,7 +125,6 @@ func (w *worker) answer(n int) int {
 		}
 		m.N = size
 		m.WantTx = follow.stamp
-		m.TOS &^= 3 // ECN 0: a reply's congestion marks are its own path's
 		w.noted[replies] = follow
 		if replies != i {
 			w.ms[replies], w.ms[i] = w.ms[i], w.ms[replies]
@@ -151,7 +150,9 @@ func (w *worker) reply(m *udp.Message) (size int, follow noted, why reason) {
 		}
 		follow = w.enter(m, &req, &out)
 	}
-	return respond(&req, m.Buf, m.N, arrival{time: m.Time, ttl: m.TTL}, out), follow, answered
+	in := arrival{time: m.Time, ttl: m.TTL, tos: m.TOS}
+	m.TOS = replyTOS(m.Buf[:m.N], m.TOS, out.strict)
+	return respond(&req, m.Buf, m.N, in, out), follow, answered
 }
 
 // enter finds the state of a request's session, and notes the request if the
@@ -167,7 +168,7 @@ func (w *worker) enter(m *udp.Message, req *stamp.SenderPacket, out *reply) note
 	}
 	if out.stateful {
 		f.sequence = out.sequence
-		if f.stamp = asksFollowUp(pkt, out.strict); f.stamp {
+		if _, f.stamp = findTLV(pkt, out.strict, stamp.TLVFollowUpTelemetry); f.stamp {
 			out.followUp = w.table.followUp(f.key, req.ErrorEstimate.Format())
 		}
 	}
