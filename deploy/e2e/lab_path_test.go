@@ -80,6 +80,14 @@ var labCases = []labCase{
 		},
 	},
 	{
+		name:    "loss only on the way back, from a reflector that is known to count",
+		forward: relay.Path{Delay: ms}, backward: relay.Path{Delay: ms, Drop: 10},
+		args: []string{"-reflector-state", "stateful"},
+		check: func(t *testing.T, r *events.RTT, _, backward relay.Counts) {
+			wantLoss(t, r, 0, backward.Dropped)
+		},
+	},
+	{
 		name:    "loss both ways",
 		forward: relay.Path{Delay: ms, Drop: 20}, backward: relay.Path{Delay: ms, Drop: 8},
 		check: func(t *testing.T, r *events.RTT, forward, backward relay.Counts) {
@@ -116,6 +124,18 @@ var labCases = []labCase{
 		check: func(t *testing.T, r *events.RTT, _, _ relay.Counts) {
 			wantClean(t, r)
 			wantMarking(t, r, 46, 46, 0)
+		},
+	},
+	{
+		name:    "remarked on the way there",
+		forward: relay.Path{Delay: ms, Remark: 34}, backward: relay.Path{Delay: ms},
+		args: []string{"-dscp", "EF", "-tlv", "cos"},
+		check: func(t *testing.T, r *events.RTT, _, _ relay.Counts) {
+			wantClean(t, r)
+			wantMarking(t, r, 46, 46, 0) // what was asked for, kept on the way back
+			if d := r.Marking.ReflectorDSCP; d == nil || *d != 34 {
+				t.Errorf("reflector_dscp is %v, want 34", d)
+			}
 		},
 	},
 	{
