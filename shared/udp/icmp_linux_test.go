@@ -11,7 +11,8 @@ func TestPortUnreachableIsAnEvent(t *testing.T) {
 		a := listen(t, Config{Local: at(loopback), Errors: true, TxTimestamps: true})
 		b := listen(t, Config{Local: at(loopback)})
 		nobody := closedPort(t, loopback)
-		ms := []Message{message(nobody, "x")}
+		const payload = "the first octets are quoted"
+		ms := []Message{message(nobody, payload)}
 		write(t, a, ms...)
 		// The error that it left on the socket is not the next datagram's.
 		write(t, a, message(b.LocalAddr(), "still works"))
@@ -36,6 +37,9 @@ func TestPortUnreachableIsAnEvent(t *testing.T) {
 		e := icmp[0]
 		if e.Peer != nobody || e.From != loopback || e.Errno != syscall.ECONNREFUSED || e.Text() != "port unreachable" || e.Time == 0 {
 			t.Errorf("%+v: %s", e, e.Text())
+		}
+		if q := string(e.Quoted[:e.QuotedLen]); q != payload[:QuoteSize] {
+			t.Errorf("quotes %q", q)
 		}
 	})
 }

@@ -16,7 +16,8 @@ const maxPending = 1000
 type reader struct {
 	bell       bell // rung by Wake and Close
 	data, errs batch
-	fds        [2]unix.PollFd // socket, bell
+	quotes     [maxBatch][QuoteSize]byte // of errs
+	fds        [2]unix.PollFd            // socket, bell
 }
 
 // Read blocks until there is a datagram or an event, and returns how many of
@@ -109,6 +110,9 @@ func (c *Conn) receiveEvents(evs []Event) (e int) {
 			return e
 		}
 		errs.grow(want)
+		for i := range want {
+			errs.setBuf(i, c.rx.quotes[i][:])
+		}
 		got, errno := errs.receive(c.fd, want, unix.MSG_ERRQUEUE)
 		if isPending(errno) && pending < maxPending { // older kernels give it here, too
 			pending++
@@ -116,6 +120,9 @@ func (c *Conn) receiveEvents(evs []Event) (e int) {
 		}
 		for i := range got {
 			ev := parseEvent(errs.received(i), errs.peer(i))
+			if ev.Kind == ICMPError {
+				ev.Quoted, ev.QuotedLen = c.rx.quotes[i], min(int(errs.hdrs[i].n), QuoteSize)
+			}
 			if ev.Kind == TxStamp && !c.ids.resolve(&ev.TxID) {
 				continue
 			}

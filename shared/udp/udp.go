@@ -53,7 +53,13 @@ type Event struct {
 	Code  uint8          // ICMPError: its code
 	MTU   uint32         // errors about size: octets that would have fitted, headers included; else 0
 	Errno syscall.Errno  // errors: the system's name for it
+
+	Quoted    [QuoteSize]byte // ICMPError: how the payload of the datagram began that it is about,
+	QuotedLen int             // as far as the error told: so many octets
 }
+
+// QuoteSize is how much of a datagram an [Event] quotes at most.
+const QuoteSize = 16
 
 // Config says what socket [Listen] opens.
 type Config struct {

@@ -250,7 +250,7 @@ func (n *Network) carry(sender *Conn, now time.Time, p Packet) {
 		case receiver != nil:
 			receiver.put(arrival{at: at, payload: clonePayload(p.Payload), message: receiver.describe(p, d, at)})
 		case sender.cfg.Errors:
-			sender.put(arrival{at: at, event: portUnreachable(p.To, at)})
+			sender.put(arrival{at: at, event: portUnreachable(p, at)})
 		}
 	}
 }
@@ -276,11 +276,13 @@ func (c *Conn) describe(p Packet, d Delivery, at time.Time) udp.Message {
 	return m
 }
 
-func portUnreachable(peer netip.AddrPort, at time.Time) udp.Event {
+func portUnreachable(p Packet, at time.Time) udp.Event {
+	peer := p.To
 	e := udp.Event{Kind: udp.ICMPError, Time: at.UnixNano(), Peer: peer, From: peer.Addr(), Errno: syscall.ECONNREFUSED}
 	e.Type, e.Code = 3, 3 // RFC 792
 	if peer.Addr().Is6() {
 		e.Type, e.Code = 1, 4 // RFC 4443 section 3.1
 	}
+	e.QuotedLen = copy(e.Quoted[:], p.Payload)
 	return e
 }
