@@ -13,7 +13,7 @@ func fullRTT() *RTT {
 		Target: Target{Name: "core.lab", Host: "core.lab.example", Address: netip.MustParseAddrPort("[2001:db8::7]:862"), Labels: map[string]string{"site": "lab", "rack": "4"}},
 		Session: Session{
 			SSID: 4660, Mode: "stamp", Source: netip.MustParseAddrPort("[2001:db8::1]:40001"), IntervalNs: 100_000_000,
-			TimeoutNs: 2_000_000_000, Size: 172, Schedule: "poisson", Timestamp: "ptp", Message: "TWAMP test message <&>",
+			TimeoutNs: 2_000_000_000, Size: 172, Schedule: "poisson", Timestamp: "ptp", Message: "TWAMP test message <&>", Paths: []uint16{50000, 50001},
 		},
 		Report:  Report{Kind: ReportInterval, Index: 3, Start: at.Add(-10 * time.Second), End: at, Cut: true},
 		Planned: n.next(), Sent: n.next(), Received: n.next(), Late: n.next(), Lost: n.next(),

@@ -78,6 +78,7 @@ type Session struct {
 	Schedule   string         `json:"schedule"`         // periodic or poisson
 	Timestamp  string         `json:"timestamp_format"` // ntp or ptp, as sent
 	Message    string         `json:"message"`          // readable message in each packet
+	Paths      []uint16       `json:"paths,omitempty"`  // the report sums up the sessions from these own ports, each of which has one of its own as well: SSID and the port of Source are 0
 }
 
 // Kinds of [Report].
@@ -93,7 +94,7 @@ type Report struct {
 	Index uint64    `json:"index"` // 0 for the first of a session
 	Start time.Time `json:"start"`
 	End   time.Time `json:"end"`
-	Cut   bool      `json:"cut"` // ended early, by a signal
+	Cut   bool      `json:"cut"` // ended early: by a signal, or since its target was changed or removed
 }
 
 // SampleState is what became of a packet.

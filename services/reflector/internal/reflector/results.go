@@ -116,6 +116,9 @@ func (r *results) handle(subject string, body []byte) {
 		r.slog.Warn("result of another prober than its subject names ignored", "subject", subject, "source", e.Source)
 		return
 	}
+	if len(rtt.Session.Paths) > 0 {
+		return // each path's own result comes, too
+	}
 	result := &events.Result{
 		Prober: e.Name(), Target: clip(rtt.Target.Name), Event: clip(e.ID),
 		Sent: rtt.Sent, Received: rtt.Received, Lost: rtt.Lost,
