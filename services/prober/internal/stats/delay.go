@@ -69,6 +69,14 @@ func (d *Delay) Follow(before *Delay) {
 	d.ipdv.Cut()
 }
 
+// Merge adds what another session gathered in its interval. The jitter of the two
+// is the larger one: an estimate of two streams mixed would be of neither.
+func (d *Delay) Merge(o *Delay) {
+	d.values.Merge(&o.values)
+	d.ipdv.Merge(&o.ipdv)
+	d.jitter = max(d.jitter, o.jitter)
+}
+
 // Report sums up the interval; nil when no packet had a delay. The jitter is
 // the estimate as it stands now (RFC 3550: "the current value of J is
 // sampled"), in whole nanoseconds as in its appendix A.8: rounded down.

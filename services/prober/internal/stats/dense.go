@@ -13,12 +13,32 @@ type dense struct {
 
 func (d *dense) add(v int64) {
 	d.moments.add(v)
+	d.count(v, 1)
+}
+
+// count counts a value so many times in its bucket.
+func (d *dense) count(v int64, times uint64) {
 	// Unsigned, so that a distance beyond int64 is right as well.
 	if v >= d.origin {
-		increment(&d.above, bucket(uint64(v)-uint64(d.origin)))
+		increase(&d.above, bucket(uint64(v)-uint64(d.origin)), times)
 	} else {
-		increment(&d.below, bucket(uint64(d.origin)-uint64(v)))
+		increase(&d.below, bucket(uint64(d.origin)-uint64(v)), times)
 	}
+}
+
+// merge adds the values of another one, each as the middle of its bucket there;
+// what is known exactly stays so. Without values of its own it takes the other's
+// origin.
+func (d *dense) merge(o *dense) {
+	if d.n == 0 {
+		d.origin = o.origin
+	}
+	exact := d.moments
+	exact.merge(&o.moments)
+	for v, count := range o.ascending {
+		d.count(v, count)
+	}
+	d.moments = exact
 }
 
 // reset forgets the values and keeps the room.
@@ -28,15 +48,15 @@ func (d *dense) reset() {
 	clear(d.below)
 }
 
-// increment grows counts, when it must, to where the width of buckets changes:
+// increase grows counts, when it must, to where the width of buckets changes:
 // at most 54 times.
-func increment(counts *[]uint64, i int) {
+func increase(counts *[]uint64, i int, times uint64) {
 	if i >= len(*counts) {
 		grown := make([]uint64, (i/halfRow+1)*halfRow)
 		copy(grown, *counts)
 		*counts = grown
 	}
-	(*counts)[i]++
+	(*counts)[i] += times
 }
 
 // ascending yields the middle of each bucket that holds values and how many,

@@ -37,6 +37,20 @@ func (h *Hops) Follow(before *Hops) {
 	*h = Hops{last: before.last, hasLast: before.hasLast}
 }
 
+// Merge adds what was seen of another session's path in its interval.
+func (h *Hops) Merge(o *Hops) {
+	if !o.seen {
+		return
+	}
+	if !h.seen {
+		*h = *o
+		return
+	}
+	h.report.Min, h.report.Max = min(h.report.Min, o.report.Min), max(h.report.Max, o.report.Max)
+	h.report.Changes += o.report.Changes
+	h.last = o.last
+}
+
 // Report tells the interval's hop counts; nil when no packet was seen.
 func (h *Hops) Report() *events.Hops {
 	if !h.seen {

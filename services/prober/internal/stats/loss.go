@@ -50,6 +50,17 @@ func (l *LossRuns) addDistance(n uint64) {
 	l.nearest, l.farthest = min(l.nearest, n), max(l.farthest, n)
 }
 
+// Merge adds the interval's losses of another session: their periods and
+// distances stay its own.
+func (l *LossRuns) Merge(o *LossRuns) {
+	l.count += o.count
+	l.longest = max(l.longest, o.longest)
+	if o.nearest > 0 {
+		l.addDistance(o.nearest)
+		l.addDistance(o.farthest)
+	}
+}
+
 // Follow begins the interval after that of before.
 func (l *LossRuns) Follow(before *LossRuns) {
 	*l = LossRuns{run: before.run, since: before.since, hasLoss: before.hasLoss}

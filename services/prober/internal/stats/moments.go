@@ -36,6 +36,25 @@ func (m *moments) add(v int64) {
 	m.squares[2] += carry
 }
 
+// merge adds the values of another one.
+func (m *moments) merge(o *moments) {
+	switch {
+	case o.n == 0:
+		return
+	case m.n == 0:
+		*m = *o
+		return
+	}
+	m.n += o.n
+	m.min, m.max = min(m.min, o.min), max(m.max, o.max)
+	var carry uint64
+	m.sum[0], carry = bits.Add64(m.sum[0], o.sum[0], 0)
+	m.sum[1], _ = bits.Add64(m.sum[1], o.sum[1], carry)
+	m.squares[0], carry = bits.Add64(m.squares[0], o.squares[0], 0)
+	m.squares[1], carry = bits.Add64(m.squares[1], o.squares[1], carry)
+	m.squares[2], _ = bits.Add64(m.squares[2], o.squares[2], carry)
+}
+
 // mean is rounded to the nearest integer. There must be a value.
 func (m *moments) mean() int64 {
 	lifted := roundedQuotient(wide(m.sum[:]), m.n)

@@ -37,6 +37,17 @@ func (s *Series) Add(ns int64) {
 	}
 }
 
+// Merge adds the values of another series of the same quantity.
+func (s *Series) Merge(o *Series) {
+	for _, ns := range o.values {
+		s.Add(ns)
+	}
+	if o.overflown() {
+		s.overflow()
+		s.dense.merge(o.dense)
+	}
+}
+
 // Cut forgets the values.
 func (s *Series) Cut() {
 	s.values = s.values[:0]
@@ -51,6 +62,14 @@ func (s *Series) N() uint64 {
 		return s.dense.n
 	}
 	return uint64(len(s.values))
+}
+
+// Cap is how many values it has room for.
+func (s *Series) Cap() int {
+	if s.dense != nil {
+		return Limit
+	}
+	return cap(s.values)
 }
 
 // Distribution sums up the values; nil when there are none. Quantiles are by
@@ -109,14 +128,17 @@ func (s *Series) Histogram() *events.Histogram {
 
 func (s *Series) overflown() bool { return s.dense != nil && s.dense.n > 0 }
 
-// overflow moves the values to s.dense, which takes the place of the buffer
-// for the rest of the interval.
+// overflow moves the values to s.dense, if they are not there, which takes the
+// place of the buffer for the rest of the interval.
 func (s *Series) overflow() {
+	if s.overflown() {
+		return
+	}
 	if s.dense == nil {
 		s.dense = new(dense)
 	}
 	s.dense.origin = 0
-	if s.oneWay {
+	if s.oneWay && len(s.values) > 0 {
 		s.dense.origin = slices.Min(s.values)
 	}
 	for _, ns := range s.values {
