@@ -7,47 +7,6 @@ import (
 	"testing"
 )
 
-func TestSource(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]string{
-		"192.0.2.1":              "192.0.2.1:0",
-		"192.0.2.1:862":          "192.0.2.1:862",
-		"2001:db8::1":            "[2001:db8::1]:0",
-		"[2001:db8::1]":          "[2001:db8::1]:0",
-		"[2001:db8::1]:862":      "[2001:db8::1]:862",
-		":862":                   "[::]:862",
-		"::ffff:192.0.2.1":       "192.0.2.1:0",
-		"[::ffff:192.0.2.1]:862": "192.0.2.1:862",
-	} {
-		var s Source
-		if err := s.UnmarshalText([]byte(text)); err != nil || s.String() != want {
-			t.Errorf("%s is %v (%v), want %s", text, s, err, want)
-		}
-	}
-	for _, text := range []string{"", ":", "862", "localhost", "eth0", "[]", "[::1", "::1]", "[[::1]]", "192.0.2.1:", ":65536", "192.0.2.0/24"} {
-		var s Source
-		if err := s.UnmarshalText([]byte(text)); err == nil {
-			t.Errorf("%q is %v", text, s)
-		}
-	}
-}
-
-func TestDSCP(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]DSCP{"0": 0, "63": 63, "0x2e": 46, "EF": 46, "ef": 46, "af41": 34, "CS1": 8, "LE": 1} {
-		var d DSCP
-		if err := d.UnmarshalText([]byte(text)); err != nil || d != want {
-			t.Errorf("%s is %d (%v), want %d", text, d, err, want)
-		}
-	}
-	for _, text := range []string{"", "64", "-1", "AF44", "EF ", "1.5"} {
-		var d DSCP
-		if err := d.UnmarshalText([]byte(text)); err == nil {
-			t.Errorf("%q is %d", text, d)
-		}
-	}
-}
-
 // Settings that are fine alone, and cannot work together.
 func TestSettingsThatDoNotGoTogether(t *testing.T) {
 	t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -90,12 +91,9 @@ func test(ctx context.Context, cfg *Config, targets []prober.Target, log *slog.L
 		return res, err
 	}
 	pc := prober.Config{
-		Name: cfg.Common.Name, Targets: targets,
-		Count: cfg.Count, Continuous: cfg.Continuous, ReportInterval: cfg.ReportInterval,
-		Interval: cfg.Interval, Schedule: cfg.Schedule, Spin: cfg.Spin, Realtime: cfg.Realtime, Timeout: cfg.Timeout, Source: cfg.Source.AddrPort,
-		ReflectorState: cfg.ReflectorState, DSCP: uint8(cfg.DSCP), SSID: cfg.SSID, Mode: cfg.Mode, Format: cfg.Timestamp.Format,
-		Size: cfg.Size, TLVs: cfg.TLV, Padding: cfg.Padding, Message: cfg.Message, Samples: cfg.Samples,
-		Listen: prober.Listen, Report: o.report, Begun: o.begun, Seen: o.view.Seen(), Log: log,
+		Name: cfg.Common.Name, Targets: targets, Continuous: cfg.Continuous, ReportInterval: cfg.ReportInterval,
+		ResolveInterval: cfg.ResolveInterval, Spin: cfg.Spin, Realtime: cfg.Realtime,
+		Resolve: net.DefaultResolver.LookupNetIP, Listen: prober.Listen, Report: o.report, Begun: o.begun, Seen: o.view.Seen(), Log: log,
 	}
 	running, finish := context.WithCancel(ctx)
 	err = service.Run(running,
@@ -147,7 +145,7 @@ func (o *output) begun(e *events.RTT) {
 	o.record(events.SessionOpened, e, "")
 }
 
-func (o *output) report(e *events.RTT, last bool) {
+func (o *output) report(e *events.RTT, ended string) {
 	now := time.Now()
 	o.view.Report(e)
 	o.check(e)
@@ -157,12 +155,8 @@ func (o *output) report(e *events.RTT, last bool) {
 			o.readable.Line(now, "rtt", text)
 		}
 	}
-	if last {
-		why := "test complete"
-		if e.Report.Cut {
-			why = "stopped by a signal"
-		}
-		o.record(events.SessionEnded, e, why)
+	if ended != "" && len(e.Session.Paths) == 0 {
+		o.record(events.SessionEnded, e, ended)
 	}
 }
 

@@ -28,12 +28,9 @@ func (c *sink) Write(ms []udp.Message) (int, error) {
 // a stranger, allocates nothing.
 func TestPacketPathDoesNotAllocate(t *testing.T) {
 	c := new(sink)
-	p := New(Config{Interval: 10 * time.Microsecond, Timeout: time.Second, Continuous: true, ReportInterval: 24 * time.Hour, SSID: 9, Samples: events.MaxSamples})
-	l := newLink(c, roomForReplies, false, &p.clock)
-	s, err := p.session(address{Target{Name: "r"}, reflectorAddr}, l, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := New(Config{Continuous: true, ReportInterval: 24 * time.Hour})
+	l := newLink(c, &p.clock)
+	s := sessionOn(t, p, l, Test{Interval: 10 * time.Microsecond, Timeout: time.Second, SSID: 9, Padding: PadZero, Samples: events.MaxSamples})
 	s.seen = func(Reply) {}
 	reply := udp.Message{Buf: make([]byte, stamp.BaseSize), N: stamp.BaseSize, Peer: reflectorAddr, Kernel: true, TTL: 250}
 	packet := func() {

@@ -11,7 +11,7 @@ import (
 func TestClassOfServiceAtTheReflector(t *testing.T) {
 	for name, answers := range map[string]bool{"a reflector that knows the TLV": true, "one that does not": false} {
 		bubble(t, func(t *testing.T, b *bench) {
-			b.cfg.DSCP, b.cfg.TLVs.ClassOfService = 46, true
+			b.test.DSCP, b.test.TLV.ClassOfService = 46, true
 			asked := 0
 			b.forward(func(p udptest.Packet) []udptest.Delivery {
 				var c stamp.ClassOfService

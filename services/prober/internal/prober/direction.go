@@ -23,6 +23,7 @@ import (
 type direction struct {
 	known     bool // the reflector counts by itself: a number differed from the sender's, or the user said so
 	stateless bool // it does not, the user said: its numbers tell nothing
+	mixed     bool // it counts this session and others as one
 
 	begun  bool   // the first answer gave the numbers an origin
 	before uint64 // further and late replies before it
@@ -43,18 +44,18 @@ type direction struct {
 	broken bool   // the reflector's numbers began anew
 }
 
-// ReflectorState says whether a reflector numbers its replies by itself.
-type ReflectorState uint8
+// StateHint says whether a reflector numbers its replies by itself.
+type StateHint uint8
 
 // What -reflector-state can be.
 const (
-	StateAuto ReflectorState = iota // as soon as one of its numbers differs from the sender's
+	StateAuto StateHint = iota // as soon as one of its numbers differs from the sender's
 	Stateful
 	Stateless
 )
 
 // UnmarshalText reads the setting.
-func (r *ReflectorState) UnmarshalText(b []byte) error {
+func (r *StateHint) UnmarshalText(b []byte) error {
 	switch string(b) {
 	case "auto":
 		*r = StateAuto
@@ -180,7 +181,7 @@ func (d *direction) restart(r uint32) {
 // report gives the interval's losses by direction, and those that no later
 // reply has told the direction of; all nil when it is unknown.
 func (d *direction) report() (forward, backward, unresolved *uint64) {
-	if !d.known || d.stateless || d.broken || d.owed > 0 {
+	if !d.known || d.stateless || d.mixed || d.broken || d.owed > 0 {
 		return nil, nil, nil
 	}
 	b := min(d.lost, d.unseen)

@@ -11,7 +11,7 @@ import (
 type followUps struct {
 	asked  bool
 	newest uint32 // highest reflector sequence number of a reply
-	recent [16]answered
+	recent *[16]answered // nil until asked
 }
 
 // answered is a packet by its reflector sequence number.
@@ -19,6 +19,9 @@ type answered struct {
 	sequence uint32
 	number   uint64
 }
+
+// ask begins to correct.
+func (f *followUps) ask() { f.asked, f.recent = true, new([16]answered) }
 
 // took notes a packet that was answered.
 func (f *followUps) took(n uint64, sequence uint32) {

@@ -14,7 +14,7 @@ const held = 3 * time.Millisecond
 // tellingLeft has the reflector's host hold each reply for a while, which the
 // next one's Follow-Up Telemetry tells. One may be lost on its way.
 func tellingLeft(b *bench, lost int) {
-	b.cfg.TLVs.FollowUp = true
+	b.test.TLV.FollowUp = true
 	var before struct {
 		sequence uint32
 		left     stamp.Timestamp
@@ -49,7 +49,7 @@ func TestFollowUpCorrectsT3(t *testing.T) {
 		if e.Backward.P90Ns != int64(10*ms) || e.Processing.P50Ns != int64(held) || e.Forward.MaxNs != int64(5*ms) {
 			t.Errorf("backward %+v, processing %+v", e.Backward.Distribution, e.Processing.Distribution)
 		}
-		if end := b.madeAt[0].Sub(b.start); end != 9*b.cfg.Interval+18*ms {
+		if end := b.madeAt[0].Sub(b.start); end != 9*b.test.Interval+18*ms {
 			t.Errorf("reported after %v: the last reply has nothing to wait for", end)
 		}
 	})
@@ -77,7 +77,7 @@ func TestFollowUpThatIsLost(t *testing.T) {
 				if e.Received != 9 || e.Lost != 1 || e.Timestamps.T3Kernel != c.corrected {
 					t.Errorf("received %d, lost %d, %+v", e.Received, e.Lost, e.Timestamps)
 				}
-				if end := b.madeAt[0].Sub(b.start); end > 9*b.cfg.Interval+b.cfg.Timeout {
+				if end := b.madeAt[0].Sub(b.start); end > 9*b.test.Interval+b.test.Timeout {
 					t.Errorf("reported after %v", end)
 				}
 			})

@@ -156,11 +156,20 @@ func (i *interval) addICMP(e *udp.Event) {
 		x.Count++
 		return
 	}
+	i.countICMP(k, events.ICMP{From: e.From, Type: e.Type, Code: e.Code, Text: e.Text(), MTU: e.MTU, Count: 1})
+}
+
+// countICMP counts errors of one kind.
+func (i *interval) countICMP(k icmpKind, e events.ICMP) {
+	if x := i.icmp[k]; x != nil {
+		x.Count += e.Count
+		return
+	}
 	if i.icmp == nil {
 		i.icmp = make(map[icmpKind]*events.ICMP)
 	}
 	if len(i.icmp) < icmpKinds {
-		i.icmp[k] = &events.ICMP{From: e.From, Type: e.Type, Code: e.Code, Text: e.Text(), MTU: e.MTU, Count: 1}
+		i.icmp[k] = &e
 	}
 }
 
@@ -171,10 +180,21 @@ type sealed struct {
 	interval   *interval
 	index      uint64
 	start, end time.Time
-	cut        bool // a signal ended the test
-	last       bool // of the session
+	last       bool   // of the session
+	ended      string // why, if that was early
 
 	source                        netip.AddrPort
 	forward, backward, unresolved *uint64 // losses; nil: the reflector's numbers do not tell
 	drops                         uint64
+}
+
+// why says why the session ended, if it did.
+func (r *sealed) why() string {
+	switch {
+	case !r.last:
+		return ""
+	case r.ended == "":
+		return whyComplete
+	}
+	return r.ended
 }

@@ -2,10 +2,12 @@ package prober
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,22 +46,48 @@ type link struct {
 	// set once
 	conn  conn
 	local netip.AddrPort // as bound
-	room  int            // octets of the longest reply that is expected
-	spin  bool           // the last part of each wait
 	clock *atomic.Pointer[udp.Clock]
 
 	stray atomic.Uint64 // datagrams from nobody whom we test
 
 	// owned by run
-	sessions map[netip.AddrPort][]*session
+	peers    map[netip.AddrPort][]*session
+	sessions map[identity][]*session
 	turns    turns
+	ms       []udp.Message
 	out      [1]udp.Message
 	stamps   []sent    // by transmit id
 	drained  time.Time // all that had come in by then was taken
 
+	// owned by the roster
+	seats
+	asked netip.AddrPort // own address, as asked for
+	end   func()         // ends run
+
 	mu     sync.Mutex
-	called []*session
+	orders []order
 }
+
+// identity tells the sessions of an address apart, RFC 8972 section 3. Two have
+// the same only while one follows on the other.
+type identity struct {
+	peer netip.AddrPort
+	ssid uint16
+}
+
+// order is what a link is to do with a session.
+type order struct {
+	what    action
+	session *session
+}
+
+type action uint8
+
+const (
+	join  action = iota // serve it
+	call                // call it at once
+	leave               // forget it
+)
 
 // sent is a packet whose transmit time is to come.
 type sent struct {
@@ -68,23 +96,25 @@ type sent struct {
 	number  uint64
 }
 
-func newLink(c conn, room int, spin bool, clock *atomic.Pointer[udp.Clock]) *link {
+func newLink(c conn, clock *atomic.Pointer[udp.Clock]) *link {
 	return &link{
-		conn: c, local: c.LocalAddr(), room: room, spin: spin, clock: clock,
-		sessions: make(map[netip.AddrPort][]*session), stamps: make([]sent, stampsKept),
+		conn: c, local: c.LocalAddr(), clock: clock,
+		peers: make(map[netip.AddrPort][]*session), sessions: make(map[identity][]*session),
+		stamps: make([]sent, stampsKept), ms: make([]udp.Message, readBatch), seats: make(seats),
 	}
 }
 
-// add gives the link a session, before it runs.
-func (l *link) add(s *session) {
-	l.sessions[s.target.Address] = append(l.sessions[s.target.Address], s)
-	l.turns.put(s.due, s)
+// close closes the socket; its port is free then.
+func (l *link) close() {
+	l.end()
+	l.conn.Close()
 }
 
-// call has a session called at once. It may come from any goroutine.
-func (l *link) call(s *session) {
+// order has the link do something with a session. It may come from any
+// goroutine, and does not wait.
+func (l *link) order(what action, s *session) {
 	l.mu.Lock()
-	l.called = append(l.called, s)
+	l.orders = append(l.orders, order{what, s})
 	l.mu.Unlock()
 	l.conn.Wake()
 }
@@ -96,48 +126,83 @@ func (l *link) address() netip.AddrPort { return l.local }
 // their sessions, until ctx ends.
 func (l *link) run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { l.conn.Close() })()
-	ms := make([]udp.Message, readBatch)
-	for i := range ms {
-		ms[i].Buf = make([]byte, l.room)
-	}
 	evs := make([]udp.Event, readBatch)
 	l.drained = time.Now()
 	for {
-		next := l.wake()
+		next, spin := l.wake()
 		until := next
-		if l.spin && !next.IsZero() {
+		if spin {
 			until = next.Add(-spinTime)
 		}
 		begun := time.Now()
-		n, e, err := l.conn.ReadUntil(ms, evs, until)
+		n, e, err := l.conn.ReadUntil(l.ms, evs, until)
 		if err != nil {
 			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
 				return nil
 			}
 			return fmt.Errorf("prober: reading %v: %w", l.local, err)
 		}
-		l.take(ms[:n], evs[:e])
-		if n < len(ms) {
+		l.take(l.ms[:n], evs[:e])
+		if n < len(l.ms) {
 			l.drained = begun
 		}
-		if n == 0 && e == 0 && until != next {
-			for time.Until(next) > 0 && time.Until(next) <= spinTime { // spinning is the point
+		if n == 0 && e == 0 && spin {
+			for left := time.Until(next); left > 0 && left <= spinTime; left = time.Until(next) { // spinning is the point
 			}
 		}
 	}
 }
 
-// wake calls the sessions that are due, and says when the next one is; never,
-// if the time is zero.
-func (l *link) wake() time.Time {
+// wake follows orders and calls the sessions that are due. It says when the
+// next one is (never, if the time is zero), and whether to spin before.
+func (l *link) wake() (next time.Time, spin bool) {
+	l.obey()
+	next, s := l.turns.run(l.drained)
+	return next, s != nil && s.spin
+}
+
+// obey follows the orders that have come.
+func (l *link) obey() {
 	l.mu.Lock()
-	called := l.called
-	l.called = nil
+	orders := l.orders
+	l.orders = nil
 	l.mu.Unlock()
-	for _, s := range called {
-		l.turns.move(time.Time{}, s)
+	for _, o := range orders {
+		s := o.session
+		id := identity{s.target.Address, s.ssid}
+		switch o.what {
+		case join:
+			l.makeRoom(s)
+			l.peers[id.peer] = append(l.peers[id.peer], s)
+			l.sessions[id] = append(l.sessions[id], s)
+			l.turns.move(s.due, s)
+		case call:
+			l.turns.move(time.Time{}, s)
+		case leave:
+			l.turns.remove(s)
+			drop(l.peers, id.peer, s)
+			drop(l.sessions, id, s)
+		}
 	}
-	return l.turns.run(l.drained)
+}
+
+// drop takes a session off a list of m.
+func drop[K comparable](m map[K][]*session, k K, s *session) {
+	list := slices.DeleteFunc(m[k], func(x *session) bool { return x == s })
+	if m[k] = list; len(list) == 0 {
+		delete(m, k)
+	}
+}
+
+// makeRoom makes the buffers large enough for a session's replies.
+func (l *link) makeRoom(s *session) {
+	room := max(roomForReplies, len(s.payload)+1)
+	if len(l.ms[0].Buf) >= room {
+		return
+	}
+	for i := range l.ms {
+		l.ms[i].Buf = make([]byte, room)
+	}
 }
 
 // take hands on what was received. Transmit times come first: a packet's is
@@ -173,6 +238,7 @@ func (l *link) send(s *session, n uint64, p *slot) error {
 	if _, err := l.conn.Write(l.out[:]); err != nil {
 		return err
 	}
+	s.counters.sent.Add(1)
 	l.stamps[m.TxID%stampsKept] = sent{id: m.TxID, session: s, number: n}
 	return nil
 }
@@ -180,7 +246,7 @@ func (l *link) send(s *session, n uint64, p *slot) error {
 func (l *link) event(e *udp.Event) {
 	switch e.Kind {
 	case udp.ICMPError:
-		for _, s := range l.sessions[e.Peer] {
+		for _, s := range l.concerned(e) {
 			s.failed(e)
 		}
 	case udp.TxStamp:
@@ -191,8 +257,17 @@ func (l *link) event(e *udp.Event) {
 	}
 }
 
+// concerned finds the sessions that an ICMP error is about. It quotes the
+// packet, with the SSID if it is long enough.
+func (l *link) concerned(e *udp.Event) []*session {
+	if q := e.Quoted[:e.QuotedLen]; len(q) >= 16 {
+		return l.sessions[identity{e.Peer, binary.BigEndian.Uint16(q[14:])}]
+	}
+	return l.peers[e.Peer]
+}
+
 func (l *link) message(m *udp.Message, now time.Time) {
-	of := l.sessions[m.Peer]
+	of := l.peers[m.Peer]
 	if len(of) == 0 {
 		l.stray.Add(1)
 		return
@@ -202,11 +277,17 @@ func (l *link) message(m *udp.Message, now time.Time) {
 		of[0].stray()
 		return
 	}
+	// A reflector that does not know the SSID returns zero, RFC 8972 section 3.
+	if p.SSID != 0 {
+		of = l.sessions[identity{m.Peer, p.SSID}]
+	}
 	for _, s := range of {
-		// A reflector that does not know the SSID returns zero, RFC 8972 section 3.
-		if (p.SSID == s.ssid || p.SSID == 0) && s.receive(&p, m, now) {
+		if s.receive(&p, m, now) {
 			return
 		}
+	}
+	if len(of) == 0 {
+		of = l.peers[m.Peer]
 	}
 	of[0].stray()
 }

@@ -133,7 +133,7 @@ func TestLoss(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, b *bench) {
 				if tt.count > 0 {
-					b.cfg.Count = tt.count
+					b.test.Count = tt.count
 				}
 				b.reflector.stateful, b.reflector.next = !tt.stateless, tt.origin
 				b.reflector.behave = func(i int, a *answering) { a.restart = tt.restart > 0 && i == tt.restart }
@@ -209,7 +209,7 @@ func TestSendErrors(t *testing.T) {
 // has numbers.
 func TestDoubledFarBehindALoss(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bench) {
-		b.cfg.Count, b.cfg.Interval = 150, 10*ms
+		b.test.Count, b.test.Interval = 150, 10*ms
 		b.forward(both(udptest.Duplicate(ms), []int{100, 120}, udptest.Lose(102, 122)))
 		b.back(udptest.Lose(1))
 		b.run(t, 0)
@@ -219,7 +219,7 @@ func TestDoubledFarBehindALoss(t *testing.T) {
 
 func TestMarking(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bench) {
-		b.cfg.DSCP = 46
+		b.test.DSCP = 46
 		b.back(udptest.On(udptest.Remark(10<<2|3), 4, 9))
 		b.run(t, 0)
 		if m := b.reports[0].Marking; m.SentDSCP != 46 || m.Remarked != 2 || *m.ReturnedDSCP != 10 || *m.ReturnedECN != 3 {

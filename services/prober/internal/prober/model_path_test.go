@@ -22,7 +22,7 @@ func (m *model) path(e *events.RTT, k int) {
 		}
 		if tos := a.message.TOS; tos >= 0 {
 			e.Marking.ReturnedDSCP, e.Marking.ReturnedECN = new(uint8(tos/4)), new(uint8(tos%4))
-			if uint8(tos/4) != m.cfg.DSCP {
+			if uint8(tos/4) != uint8(m.test.DSCP) {
 				e.Marking.Remarked++
 			}
 		}

@@ -8,12 +8,12 @@ import (
 
 // samples lists the first packets of interval k.
 func (m *model) samples(e *events.RTT, k int) {
-	if m.cfg.Samples == 0 {
+	if m.test.Samples == 0 {
 		return
 	}
 	i := m.intervals[k]
 	for n := i.first; n < i.past; n++ {
-		if n >= i.first+m.cfg.Samples {
+		if n >= i.first+m.test.Samples {
 			e.SamplesCut++
 			continue
 		}

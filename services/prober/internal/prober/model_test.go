@@ -14,6 +14,7 @@ import (
 // code with the session but the packet decoder.
 type model struct {
 	cfg     Config
+	test    Test
 	local   netip.AddrPort // the prober's socket, as bound
 	start   time.Time
 	stopped time.Time // when the test was cancelled; zero: never
@@ -66,7 +67,7 @@ func (m *model) run() []*events.RTT {
 // divide finds the intervals and which packets they hold.
 func (m *model) divide() {
 	end := m.attempts[len(m.attempts)-1].at
-	if !m.stopped.IsZero() && (m.cfg.Continuous || len(m.attempts) < int(m.cfg.Count)) {
+	if !m.stopped.IsZero() && (m.cfg.Continuous || len(m.attempts) < int(m.test.Count)) {
 		end = m.stopped
 	}
 	m.intervals = []span{{start: m.start, end: end}}
@@ -113,7 +114,7 @@ func (m *model) match() {
 			r.nth = len(p.answers)
 			p.answers = append(p.answers, j)
 			if r.nth == 0 {
-				p.received = a.at.Sub(p.at) < m.cfg.Timeout
+				p.received = a.at.Sub(p.at) < m.test.Timeout
 			}
 		}
 		m.replies = append(m.replies, r)
@@ -122,13 +123,13 @@ func (m *model) match() {
 
 // remembered says whether packet n was sent at t, and not so long ago that the
 // prober has forgotten it: it remembers twice what can be waited for at a time,
-// rounded up to a power of two, and never less than 16.
+// rounded up to a power of two, and never less than 8.
 func (m *model) remembered(n int, t time.Time) bool {
-	waiting := uint64(m.cfg.Timeout/m.cfg.Interval) + 2
+	waiting := uint64(m.test.Timeout/m.test.Interval) + 2
 	if !m.cfg.Continuous {
-		waiting = min(waiting, m.cfg.Count)
+		waiting = min(waiting, m.test.Count)
 	}
-	size := 16
+	size := 8
 	for size < int(2*waiting) {
 		size *= 2
 	}
@@ -160,7 +161,7 @@ func (m *model) seal() {
 			if p.received {
 				sealed = max(sealed, p.answers[0]+1)
 			} else {
-				sealed = max(sealed, before(p.at.Add(m.cfg.Timeout)))
+				sealed = max(sealed, before(p.at.Add(m.test.Timeout)))
 			}
 		}
 		i.sealed = sealed
@@ -185,7 +186,7 @@ func (m *model) report(k int) *events.RTT {
 			Cut: k == len(m.intervals)-1 && i.end.Equal(m.stopped),
 		},
 		Planned: i.planned, SendErrors: i.failed,
-		Marking: events.Marking{SentDSCP: m.cfg.DSCP},
+		Marking: events.Marking{SentDSCP: uint8(m.test.DSCP)},
 		ICMP:    []events.ICMP{},
 	}
 	if m.cfg.Continuous {

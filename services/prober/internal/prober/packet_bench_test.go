@@ -11,12 +11,9 @@ import (
 // A packet sent, its transmit time and its reply taken; without a socket.
 func BenchmarkPacket(b *testing.B) {
 	c := new(sink)
-	p := New(Config{Interval: 10 * time.Microsecond, Timeout: time.Second, Continuous: true, ReportInterval: 24 * time.Hour, SSID: 9})
-	l := newLink(c, roomForReplies, false, &p.clock)
-	s, err := p.session(address{Target{Name: "r"}, reflectorAddr}, l, time.Now())
-	if err != nil {
-		b.Fatal(err)
-	}
+	p := New(Config{Continuous: true, ReportInterval: 24 * time.Hour})
+	l := newLink(c, &p.clock)
+	s := sessionOn(b, p, l, Test{Interval: 10 * time.Microsecond, Timeout: time.Second, SSID: 9, Padding: PadZero})
 	ms := []udp.Message{{Buf: make([]byte, stamp.BaseSize), N: stamp.BaseSize, Peer: reflectorAddr, Kernel: true, TTL: 250}}
 	evs := []udp.Event{{Kind: udp.TxStamp}}
 	b.ReportAllocs()

@@ -63,10 +63,10 @@ func compare(t *testing.T, k int, b *bench, got, want *events.RTT) {
 	t.Helper()
 	source := want.Session.Source
 	want.Session = events.Session{
-		SSID: b.cfg.SSID, Mode: b.cfg.Mode.String(), Source: source, IntervalNs: int64(b.cfg.Interval),
-		TimeoutNs: int64(b.cfg.Timeout), Size: 44, Schedule: b.cfg.Schedule.String(), Timestamp: b.cfg.Format.String(),
+		SSID: b.test.SSID, Mode: b.test.Mode.String(), Source: source, IntervalNs: int64(b.test.Interval),
+		TimeoutNs: int64(b.test.Timeout), Size: 44, Schedule: b.test.Schedule.String(), Timestamp: b.test.Timestamp.Format.String(),
 	}
-	if b.cfg.Mode == ModeLight {
+	if b.test.Mode == ModeLight {
 		want.Session.SSID = 0
 	}
 	want.Prober = b.cfg.Name

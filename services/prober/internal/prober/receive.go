@@ -47,6 +47,9 @@ func (s *session) receive(p *stamp.ReflectorPacket, m *udp.Message, now time.Tim
 	if p.Sequence != uint32(n) {
 		s.ways.known = true
 	}
+	if p.SSID == 0 && s.shared {
+		s.ways.mixed = true
+	}
 	if m.Local.IsValid() {
 		s.source = m.Local
 	}
@@ -62,7 +65,8 @@ func (s *session) receive(p *stamp.ReflectorPacket, m *udp.Message, now time.Tim
 		s.overdue(n, k, p)
 		r.Late = true
 	default:
-		s.answered(n, k, p, m, now)
+		s.counters.received.Add(1)
+		s.answers(n, k, p, m, now)
 		s.settle(at)
 	}
 	if s.seen != nil {
@@ -119,8 +123,8 @@ func (s *session) overdue(n uint64, k *slot, p *stamp.ReflectorPacket) {
 	s.ways.find(n)
 }
 
-// answered takes the first reply to a packet that is waited for.
-func (s *session) answered(n uint64, k *slot, p *stamp.ReflectorPacket, m *udp.Message, now time.Time) {
+// answers takes the first reply to a packet that is waited for.
+func (s *session) answers(n uint64, k *slot, p *stamp.ReflectorPacket, m *udp.Message, now time.Time) {
 	k.answer = s.measure(k, p, m, now)
 	k.answer.reordered = n < s.highest // RFC 4737 section 3.3
 	s.highest = max(s.highest, n)

@@ -35,6 +35,8 @@ type reflected struct {
 	sender, sequence uint32
 	at               time.Time
 	restarted        bool // since the request before
+	ssid             uint16
+	from             netip.AddrPort
 }
 
 // answering is how a request is answered.
@@ -98,7 +100,7 @@ func (r *reflector) reflect(m *udp.Message) {
 		a.reply.Sequence = r.next
 		r.next++
 	}
-	r.reflected = append(r.reflected, reflected{p.Sequence, a.reply.Sequence, now, a.restart})
+	r.reflected = append(r.reflected, reflected{p.Sequence, a.reply.Sequence, now, a.restart, p.SSID, m.Peer})
 	r.send(m.Peer, m.TOS, &a)
 }
 

@@ -19,7 +19,7 @@ func (r *sealed) report(prober string, clock udp.Clock, throttled time.Duration)
 		Target:  s.target,
 		Session: s.describe(r.source),
 		Report: events.Report{
-			Kind: events.ReportRun, Index: r.index, Start: r.start.UTC(), End: r.end.UTC(), Cut: r.cut,
+			Kind: events.ReportRun, Index: r.index, Start: r.start.UTC(), End: r.end.UTC(), Cut: r.ended != "",
 		},
 		Planned: i.planned, Sent: i.sent, Received: i.received, Late: i.late, Lost: i.lost,
 		LostForward: r.forward, LostBackward: r.backward, LostUnresolved: r.unresolved,

@@ -13,7 +13,7 @@ import (
 func TestContinuous(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bench) {
 		b.cfg.Continuous, b.cfg.ReportInterval = true, 730*ms
-		b.cfg.Timeout = 1900 * ms // longer than two intervals
+		b.test.Timeout = 1900 * ms // longer than two intervals
 		b.forward(udptest.LoseEvery(7))
 		b.back(udptest.LoseEvery(11))
 		b.run(t, 30*time.Second+50*ms)
@@ -52,7 +52,7 @@ func TestContinuous(t *testing.T) {
 func TestReportsComeAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bench) {
 		b.cfg.Continuous, b.cfg.ReportInterval = true, time.Second
-		b.cfg.Interval, b.cfg.Timeout = 10*time.Second, 5500*ms
+		b.test.Interval, b.test.Timeout = 10*time.Second, 5500*ms
 		b.forward(udptest.Lose(0))
 		b.run(t, 8500*ms)
 		if len(b.reports) != 9 {
@@ -74,7 +74,7 @@ func TestReportsComeAtOnce(t *testing.T) {
 func TestEndWhileIntervalsWait(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bench) {
 		b.cfg.Continuous, b.cfg.ReportInterval = true, time.Second
-		b.cfg.Interval, b.cfg.Timeout = 10*time.Second, 5500*ms
+		b.test.Interval, b.test.Timeout = 10*time.Second, 5500*ms
 		b.forward(udptest.Lose(0))
 		b.run(t, 4500*ms)
 		if n := len(b.reports); n != 5 || !b.reports[4].Report.Cut || !b.madeAt[4].Equal(b.start.Add(5500*ms)) {
@@ -127,7 +127,7 @@ func TestCutShort(t *testing.T) {
 // report, and moves nothing between received, late and lost.
 func TestLateAfterReport(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bench) {
-		b.cfg.Continuous, b.cfg.ReportInterval, b.cfg.Timeout = true, time.Second, 500*ms
+		b.cfg.Continuous, b.cfg.ReportInterval, b.test.Timeout = true, time.Second, 500*ms
 		b.back(udptest.On(udptest.Delay(1300*ms), 8))
 		b.run(t, 3050*ms)
 		for k, want := range []counts{{10, 9, 0, 1, -1, -1, -1}, {10, 10, 0, 0, -1, -1, -1}, {10, 10, 0, 0, -1, -1, -1}} {
@@ -142,7 +142,7 @@ func TestLateAfterReport(t *testing.T) {
 // A reply after the timeout is late even if nobody gave its packet up before.
 func TestLateBetweenRarePackets(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bench) {
-		b.cfg.Interval, b.cfg.Timeout, b.cfg.Count = 10*time.Second, 2*time.Second, 2
+		b.test.Interval, b.test.Timeout, b.test.Count = 10*time.Second, 2*time.Second, 2
 		b.back(udptest.On(udptest.Delay(5*time.Second), 0))
 		b.run(t, 0)
 		checkCounts(t, b.reports[0], counts{2, 1, 1, 0, -1, -1, -1})

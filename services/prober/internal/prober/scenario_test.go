@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -18,6 +19,7 @@ import (
 // bench is a prober, a network and a reflector in a synctest bubble.
 type bench struct {
 	cfg       Config
+	test      Test // of the target
 	network   *udptest.Network
 	reflector *reflector
 	tap       *tap // once the prober has opened its socket
@@ -26,6 +28,7 @@ type bench struct {
 	start, stopped time.Time
 	reports        []*events.RTT
 	madeAt         []time.Time // when each report was made
+	mu             sync.Mutex  // of replies, which come from all sockets
 	replies        []Reply
 	outcome        Outcome
 }
@@ -35,10 +38,10 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	b := &bench{network: udptest.New()}
 	b.reflector = newReflector(t, b.network, true)
+	b.test = Test{Count: 10, Interval: 100 * time.Millisecond, Timeout: 2 * time.Second, SSID: 4660, Padding: PadZero}
 	b.cfg = Config{
 		Name: "test", Targets: []Target{{Name: "r", Host: reflectorAddr.Addr().String(), Port: reflectorAddr.Port()}},
-		Count: 10, Interval: 100 * time.Millisecond, Timeout: 2 * time.Second, ReportInterval: time.Second,
-		SSID: 4660, Padding: PadZero, Log: slog.New(slog.DiscardHandler),
+		ReportInterval: time.Second, Log: slog.New(slog.DiscardHandler),
 		Listen: func(c udp.Config) (conn, error) {
 			u, err := b.network.Listen(c)
 			if err != nil {
@@ -51,11 +54,15 @@ func newBench(t *testing.T) *bench {
 			return b.tap, nil
 		},
 		Begun: func(*events.RTT) {},
-		Report: func(e *events.RTT, _ bool) {
+		Report: func(e *events.RTT, _ string) {
 			b.reports = append(b.reports, e)
 			b.madeAt = append(b.madeAt, time.Now())
 		},
-		Seen: func(r Reply) { b.replies = append(b.replies, r) },
+		Seen: func(r Reply) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.replies = append(b.replies, r)
+		},
 	}
 	return b
 }
@@ -80,6 +87,9 @@ func (b *bench) run(t *testing.T, limit time.Duration) {
 		stop := time.AfterFunc(limit, cancel)
 		defer stop.Stop()
 	}
+	for i := range b.cfg.Targets {
+		b.cfg.Targets[i].Test = b.test
+	}
 	var err error
 	if b.outcome, err = New(b.cfg).Run(ctx); err != nil {
 		t.Fatal(err)
@@ -89,7 +99,7 @@ func (b *bench) run(t *testing.T, limit time.Duration) {
 // expect computes what must have been reported.
 func (b *bench) expect() (*model, []*events.RTT) {
 	m := &model{
-		cfg: b.cfg, local: b.tap.LocalAddr(), start: b.start, stopped: b.stopped,
+		cfg: b.cfg, test: b.test, local: b.tap.LocalAddr(), start: b.start, stopped: b.stopped,
 		attempts: b.tap.attempts, arrivals: b.tap.arrivals,
 	}
 	return m, m.run()
@@ -148,13 +158,13 @@ func random(seed uint64, b *bench) (*scenario, time.Duration) {
 	s.interval = time.Duration(1e6 + r.Int64N(20e6))
 	s.timeout = s.interval * time.Duration(2+r.IntN(20))
 	s.base = time.Duration(1 + r.Int64N(int64(s.interval)))
-	c := &b.cfg
+	c := &b.test
 	c.Interval, c.Timeout = s.interval, s.timeout
 	c.Count = uint64(1 + r.IntN(60))
-	c.Continuous = r.IntN(2) == 0
-	c.ReportInterval = s.interval/2 + time.Duration(r.Int64N(int64(25*s.interval)))
-	c.DSCP = uint8(r.IntN(64))
-	c.Mode, c.Format, c.Schedule = Mode(r.IntN(2)), stamp.Format(r.IntN(2)), Schedule(r.IntN(2))
+	b.cfg.Continuous = r.IntN(2) == 0
+	b.cfg.ReportInterval = s.interval/2 + time.Duration(r.Int64N(int64(25*s.interval)))
+	c.DSCP = DSCP(r.IntN(64))
+	c.Mode, c.Timestamp.Format, c.Schedule = Mode(r.IntN(2)), stamp.Format(r.IntN(2)), Schedule(r.IntN(2))
 	c.Samples = max(0, s.of(6, 0).IntN(60)-20)
 	if r.IntN(4) == 0 {
 		s.restart = r.IntN(30)
@@ -186,7 +196,7 @@ func random(seed uint64, b *bench) (*scenario, time.Duration) {
 	}
 	b.forward(s.path(1, s.there))
 	b.back(s.path(2, s.back))
-	if c.Continuous || r.IntN(4) == 0 {
+	if b.cfg.Continuous || r.IntN(4) == 0 {
 		return s, time.Duration(1 + r.Int64N(int64(60*s.interval)))
 	}
 	return s, 0

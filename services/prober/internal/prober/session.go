@@ -25,6 +25,7 @@ type plan struct {
 	message  string
 	payload  []byte // of each packet, with sequence number and T1 to be filled in
 	samples  int    // packets that a report lists
+	spin     bool   // before each packet, for microseconds
 }
 
 // session is one test session: the Session-Sender's side of RFC 8762.
@@ -33,24 +34,34 @@ type session struct {
 	out   sender
 	start time.Time     // origin of the session's monotonic clock
 	done  func(*sealed) // takes a report that is ready; must not wait
+	pool  *pool         // where intervals come from
 	seen  func(Reply)   // takes each reply to a packet; must not wait; may be nil
 
-	throttled time.Duration // of the process, when the last report was made; its maker's
+	counters *counters // of the test
+
+	// owned by the maker of reports
+	throttled time.Duration // of the process, when the last report was made
+	answered  bool
+	group     *group // set once; nil: the only one of its address
+
+	turn int  // place in the link's queue, -1: none; the link's
+	seat seat // the roster's
 
 	mu        sync.Mutex
 	ring      ring
 	planned   uint64
 	due       time.Time // of the next packet
 	stopped   bool      // no more packets
-	cut       bool      // by a signal
+	ended     string    // why, if early
 	open      uint64    // first packet that is not settled
 	first     uint64    // first packet that is in no report
 	bounds    []bound   // of the intervals that have no report yet; the last one is being sent
 	interval  *interval // being gathered: that of bounds[0]
-	spare     *interval // for reuse
+	spare     *interval // for reuse, if it has grown
 	ways      direction
 	followUps followUps
 	asksCoS   bool
+	shared    bool   // another session has the same addresses and ports
 	highest   uint64 // packet that was answered
 	source    netip.Addr
 	drops     uint64 // of the socket, when the last report was made
@@ -71,8 +82,6 @@ type bound struct {
 type sender interface {
 	// send stamps T1 on the packet and sends it.
 	send(s *session, n uint64, p *slot) error
-	// call has the session called at once.
-	call(s *session)
 	drops() uint64
 	address() netip.AddrPort // own end, as bound
 }
@@ -85,7 +94,7 @@ func newSession(p plan, out sender, start time.Time, done func(*sealed), seen fu
 	s := &session{
 		plan: p, out: out, start: start, done: done, seen: seen,
 		ring: newRing(2 * inFlight), due: start, interval: newInterval(),
-		source: out.address().Addr(), throttled: throttled(),
+		source: out.address().Addr(), throttled: throttled(), drops: out.drops(), turn: -1, counters: new(counters), pool: new(pool),
 	}
 	s.bounds = []bound{s.newBound(0, start)}
 	return s
@@ -169,13 +178,23 @@ func (s *session) closeInterval(end time.Time) {
 	b.end, b.next, b.closed = end, s.ring.next, true
 }
 
-// end stops a session early.
-func (s *session) end(now time.Time) {
+// end stops a session early. Its last report says why.
+func (s *session) end(now time.Time, why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.cut = !s.stopped
+	if !s.stopped {
+		s.ended = why
+	}
 	s.stop(now)
 	s.reports()
+}
+
+// share says that the session has an address and a port in common with
+// another: only the SSID tells a reflector which is which.
+func (s *session) share() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shared = true
 }
 
 // nextWake is the earliest of what can fall due.
@@ -259,8 +278,10 @@ func (s *session) report() {
 	s.bounds = s.bounds[1:]
 	r := &sealed{
 		session: s, interval: s.interval, index: b.index, start: b.start, end: b.end,
-		cut: s.cut && len(s.bounds) == 0, last: s.stopped && len(s.bounds) == 0,
 		source: netip.AddrPortFrom(s.source, s.out.address().Port()),
+	}
+	if s.stopped && len(s.bounds) == 0 {
+		r.last, r.ended = true, s.ended
 	}
 	r.interval.planned, r.interval.sendErrors = b.planned, b.sendErrors
 	r.forward, r.backward, r.unresolved = s.ways.report()
@@ -270,15 +291,20 @@ func (s *session) report() {
 	s.first = b.next
 	next := s.spare
 	if s.spare = nil; next == nil {
-		next = newInterval()
+		next = s.pool.take()
 	}
 	next.follow(s.interval)
 	s.interval = next
 	s.done(r)
 }
 
-// recycle takes back the interval of a report that was made.
+// recycle takes back the interval of a report that was made. One that holds
+// many values stays with its session, which will need the room again.
 func (s *session) recycle(i *interval) {
+	if i.lateness.Cap() <= fewValues {
+		s.pool.put(i)
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.spare = i

@@ -60,7 +60,7 @@ type ring struct {
 
 // newRing makes a ring for at least n packets.
 func newRing(n uint64) ring {
-	size := uint64(16)
+	size := uint64(8)
 	for size < n {
 		size *= 2
 	}

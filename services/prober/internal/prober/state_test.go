@@ -9,9 +9,9 @@ import (
 // Where all packets reach the reflector its numbers are the sender's, and only
 // the user can know whether that means something.
 func TestReflectorState(t *testing.T) {
-	for state, want := range map[ReflectorState]bool{StateAuto: false, Stateful: true, Stateless: false} {
+	for state, want := range map[StateHint]bool{StateAuto: false, Stateful: true, Stateless: false} {
 		bubble(t, func(t *testing.T, b *bench) {
-			b.cfg.ReflectorState = state
+			b.test.ReflectorState = state
 			b.back(udptest.Lose(4))
 			b.run(t, 0)
 			e := b.reports[0]
@@ -20,7 +20,7 @@ func TestReflectorState(t *testing.T) {
 			}
 		})
 		bubble(t, func(t *testing.T, b *bench) {
-			b.cfg.ReflectorState = state
+			b.test.ReflectorState = state
 			b.forward(udptest.Lose(4)) // a number differs
 			b.run(t, 0)
 			if told := b.reports[0].LostForward != nil; told != (state != Stateless) {

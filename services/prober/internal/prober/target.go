@@ -1,8 +1,6 @@
 package prober
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -12,16 +10,18 @@ import (
 	"tinytwamp/shared/stamp"
 )
 
-// Target is what a user asks to test: a host, which may have several
+// Target is what a user asks to test, and how: a host, which may have several
 // addresses, and a port.
 type Target struct {
-	Name string // as the user wrote it
-	Host string // name, or address with its zone
-	Port uint16
+	Name   string            // by which results name it; each target has its own
+	Labels map[string]string // the user's own, for results
+	Host   string            // name, or address with its zone
+	Port   uint16
+	Test   Test
 }
 
-// ParseTarget reads HOST, HOST:PORT, ADDRESS or [ADDRESS]:PORT. The port is 862
-// unless named.
+// ParseTarget reads HOST, HOST:PORT, ADDRESS or [ADDRESS]:PORT, which also
+// becomes the target's name. The port is 862 unless named.
 func ParseTarget(s string) (Target, error) {
 	t := Target{Name: s, Host: s, Port: stamp.Port}
 	if _, err := netip.ParseAddr(s); err == nil {
@@ -49,33 +49,16 @@ func isName(s string) bool {
 	})
 }
 
-// resolve finds the target's addresses, each once, IPv6 first.
-func (t Target) resolve(ctx context.Context, r *net.Resolver) ([]netip.AddrPort, error) {
-	if a, err := netip.ParseAddr(t.Host); err == nil {
-		return []netip.AddrPort{netip.AddrPortFrom(a.Unmap(), t.Port)}, nil
-	}
-	found, err := r.LookupNetIP(ctx, "ip", t.Host)
-	if err != nil {
-		var dns *net.DNSError
-		if errors.As(err, &dns) && dns.IsNotFound {
-			return nil, fmt.Errorf("prober: %s is not a known host name", t.Host)
-		}
-		return nil, fmt.Errorf("prober: %s cannot be resolved: %w", t.Host, err)
-	}
-	var v6, v4 []netip.AddrPort
-	seen := make(map[netip.Addr]bool)
-	for _, a := range found {
-		a = a.Unmap()
-		switch {
-		case seen[a]:
-		case a.Is4():
-			v4 = append(v4, netip.AddrPortFrom(a, t.Port))
-		default:
-			v6 = append(v6, netip.AddrPortFrom(a, t.Port))
-		}
-		seen[a] = true
-	}
-	return append(v6, v4...), nil
+// literal is the target's address, if it is not a name.
+func (t *Target) literal() (netip.Addr, bool) {
+	a, err := netip.ParseAddr(t.Host)
+	return a.Unmap(), err == nil
+}
+
+// Names says whether the target is a name, whose addresses are to be looked up.
+func (t *Target) Names() bool {
+	_, literal := t.literal()
+	return !literal
 }
 
 // scope splits a link-local address's zone off and gives its interface, which

@@ -15,29 +15,32 @@ type turn struct {
 	session *session
 }
 
-// put adds a session.
-func (t *turns) put(at time.Time, s *session) { heap.Push(&t.queue, turn{at, s}) }
-
 // move gives a session another time, also one that had no turn left.
 func (t *turns) move(at time.Time, s *session) {
-	for i := range t.queue {
-		if t.queue[i].session == s {
-			t.queue[i].at = at
-			heap.Fix(&t.queue, i)
-			return
-		}
+	if s.turn < 0 {
+		heap.Push(&t.queue, turn{at, s})
+		return
 	}
-	t.put(at, s)
+	t.queue[s.turn].at = at
+	heap.Fix(&t.queue, s.turn)
 }
 
-// run calls the sessions that are due, and says when the next one is; never,
-// if the time is zero. All that had come in by drained has reached them.
-func (t *turns) run(drained time.Time) time.Time {
+// remove takes a session's turn away.
+func (t *turns) remove(s *session) {
+	if s.turn >= 0 {
+		heap.Remove(&t.queue, s.turn)
+	}
+}
+
+// run calls the sessions that are due, and says when the next one is, and
+// which; never, if the time is zero. All that had come in by drained has
+// reached them.
+func (t *turns) run(drained time.Time) (time.Time, *session) {
 	for len(t.queue) > 0 {
 		now := time.Now()
 		first := &t.queue[0]
 		if first.at.After(now) {
-			return first.at
+			return first.at, first.session
 		}
 		next := first.session.wake(now, drained)
 		switch {
@@ -45,28 +48,37 @@ func (t *turns) run(drained time.Time) time.Time {
 			heap.Pop(&t.queue)
 		case !next.After(now):
 			// It waits for what may have come in meanwhile.
-			first.at = next
-			heap.Fix(&t.queue, 0)
-			return now
+			s := first.session
+			t.move(next, s)
+			return now, s
 		default:
-			first.at = next
-			heap.Fix(&t.queue, 0)
+			t.move(next, first.session)
 		}
 	}
-	return time.Time{}
+	return time.Time{}, nil
 }
 
-// queue is a heap of turns, the earliest first.
+// queue is a heap of turns, the earliest first. Each session knows its place.
 type queue []turn
 
 func (q queue) Len() int           { return len(q) }
 func (q queue) Less(i, j int) bool { return q[i].at.Before(q[j].at) }
-func (q queue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *queue) Push(x any)        { *q = append(*q, x.(turn)) }
+func (q queue) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].session.turn, q[j].session.turn = i, j
+}
+
+func (q *queue) Push(x any) {
+	t := x.(turn)
+	t.session.turn = len(*q)
+	*q = append(*q, t)
+}
+
 func (q *queue) Pop() any {
 	old := *q
 	n := len(old) - 1
 	t := old[n]
+	t.session.turn = -1
 	old[n] = turn{}
 	*q = old[:n]
 	return t
