@@ -1,6 +1,7 @@
 // Package stamp encodes and decodes the test packets of STAMP (RFC 8762, with
 // the extensions of RFC 8972) and of TWAMP-Test (RFC 5357, RFC 4656) in
-// unauthenticated mode. It does no I/O, has no clock, and does not allocate.
+// unauthenticated mode, and those of STAMP in authenticated mode. It does no
+// I/O, has no clock, and does not allocate for a packet.
 //
 // # Wire format
 //
@@ -35,6 +36,22 @@
 //
 // TWAMP-Test (RFC 5357 section 4.2.1) has the same fields, but its padding
 // begins at octet 41. Old reflectors end after octet 36 or 38.
+//
+// In authenticated mode (RFC 8762 sections 4.2.2 and 4.3.2) both have the same
+// fields further apart, with zeros between them, and end with a [MAC]:
+//
+//	       sender  reflector
+//	  0  4   *       *       Sequence Number
+//	 16  8   *       *       Timestamp
+//	 24  2   *       *       Error Estimate
+//	 26  2   *       *       SSID (RFC 8972 section 3)
+//	 32  8           *       Receive Timestamp
+//	 48  4           *       Sender Sequence Number
+//	 64  8           *       Sender Timestamp
+//	 72  2           *       Sender Error Estimate
+//	 80  1           *       Sender TTL
+//	 96 16   *       *       HMAC-SHA-256 over octets 0 to 95, cut to 16 octets
+//	112      *       *       TLVs, with an HMAC TLV of their own
 //
 // A timestamp is in one of two formats; bit Z of the Error Estimate beside it
 // says in which, separately for each packet's sender:

@@ -5,17 +5,13 @@ import "encoding/binary"
 // FollowUpSize is the length of the Follow-Up Telemetry TLV's value.
 const FollowUpSize = 16
 
-// TimestampSWLocal says that a timestamp was obtained by software of the
-// transmitting host, RFC 8972 table 9.
-const TimestampSWLocal = 2
-
 // FollowUp is the value of a Follow-Up Telemetry TLV, as described in RFC 8972,
 // section 4.7: when the previous reply of the session really left. A sender
 // asks with all fields zero; a reflector that knows nothing leaves them so.
 type FollowUp struct {
 	Sequence  uint32    // reflector's sequence number of that reply
 	Timestamp Timestamp // in the format of the reply that carries it; 0: unknown
-	Mode      uint8     // how the timestamp was obtained
+	Mode      uint8     // how the timestamp was obtained, for instance TimestampSWLocal
 }
 
 // Put writes the value to b, which must be of [FollowUpSize].

@@ -78,3 +78,28 @@ func AppendTLV(b []byte, t TLV) []byte {
 	b = binary.BigEndian.AppendUint16(b, uint16(len(value)))
 	return append(b, value...)
 }
+
+// ValidLength reports whether the value has a length that its type allows, with
+// sub-TLVs not looked at. Of types that are not known every length is.
+func (t TLV) ValidLength() bool {
+	switch n := len(t.Value); t.Type {
+	case TLVLocation:
+		return n >= portsSize
+	case TLVTimestampInfo:
+		return n >= TimestampInfoSize
+	case TLVClassOfService:
+		return n == ClassOfServiceSize
+	case TLVDirectMeasurement:
+		return n == DirectMeasurementSize
+	case TLVAccessReport:
+		return n == AccessReportSize
+	case TLVFollowUpTelemetry:
+		return n == FollowUpSize
+	case TLVHMAC:
+		return n == HMACSize
+	}
+	return true
+}
+
+// Known reports whether the type is one of RFC 8972.
+func (t TLVType) Known() bool { return t >= TLVExtraPadding && t <= TLVHMAC }
