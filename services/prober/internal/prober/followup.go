@@ -10,7 +10,7 @@ import (
 // settled.
 type followUps struct {
 	asked  bool
-	newest uint32 // highest reflector sequence number of a reply
+	newest uint32        // highest reflector sequence number of a reply
 	recent *[16]answered // nil until asked
 }
 

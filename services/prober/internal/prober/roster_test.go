@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"tinytwamp/shared/events"
+	"tinytwamp/shared/stamp"
 	"tinytwamp/shared/udp"
 	"tinytwamp/shared/udp/udptest"
 )
@@ -114,7 +115,7 @@ func TestReload(t *testing.T) {
 			time.Sleep(53 * ms)
 			list := []Target{stays}
 			changing := f.target("b", "2001:db8::b")
-			changing.Test.DSCP = DSCP(i % 64)
+			changing.Test.DSCP = stamp.DSCP(i % 64)
 			switch i % 4 {
 			case 0:
 				list = append(list, changing)

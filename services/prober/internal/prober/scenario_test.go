@@ -163,7 +163,7 @@ func random(seed uint64, b *bench) (*scenario, time.Duration) {
 	c.Count = uint64(1 + r.IntN(60))
 	b.cfg.Continuous = r.IntN(2) == 0
 	b.cfg.ReportInterval = s.interval/2 + time.Duration(r.Int64N(int64(25*s.interval)))
-	c.DSCP = DSCP(r.IntN(64))
+	c.DSCP = stamp.DSCP(r.IntN(64))
 	c.Mode, c.Timestamp.Format, c.Schedule = Mode(r.IntN(2)), stamp.Format(r.IntN(2)), Schedule(r.IntN(2))
 	c.Samples = max(0, s.of(6, 0).IntN(60)-20)
 	if r.IntN(4) == 0 {

@@ -30,22 +30,6 @@ func TestSource(t *testing.T) {
 	}
 }
 
-func TestDSCP(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]DSCP{"0": 0, "63": 63, "0x2e": 46, "EF": 46, "ef": 46, "af41": 34, "CS1": 8, "LE": 1} {
-		var d DSCP
-		if err := d.UnmarshalText([]byte(text)); err != nil || d != want {
-			t.Errorf("%s is %d (%v), want %d", text, d, err, want)
-		}
-	}
-	for _, text := range []string{"", "64", "-1", "AF44", "EF ", "1.5"} {
-		var d DSCP
-		if err := d.UnmarshalText([]byte(text)); err == nil {
-			t.Errorf("%q is %d", text, d)
-		}
-	}
-}
-
 func TestPorts(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]Ports{

@@ -25,14 +25,14 @@ type Test struct {
 	Source         Source        `env:"SOURCE" default:"any" arg:"ADDRESS" group:"Test" help:"Own address to send from, with or without a port, for instance 192.0.2.1, [2001:db8::1]:862 or :862."`
 	SourcePorts    Ports         `env:"SOURCE_PORTS" default:"none" arg:"PORTS" group:"Test" list:"true" help:"Own ports to send from, for instance 50000-50007: a session for each, which routers that spread flows over several paths (ECMP) take different ways; each is reported by itself, and all together."`
 
-	Mode      Mode    `env:"MODE" envDefault:"stamp" arg:"MODE" group:"Packets" help:"Protocol: stamp (RFC 8762) or light (TWAMP Light, RFC 5357)."`
-	Size      int     `env:"SIZE" envDefault:"0" arg:"OCTETS" group:"Packets" help:"UDP payload of a packet, 44 to 65507; 0: as the message needs."`
-	TLV       TLVs    `env:"TLV" default:"none" arg:"LIST" group:"Packets" list:"true" help:"Extensions of RFC 8972 to ask for: follow-up (a reply tells when the one before it really left, by the reflector's kernel), cos (a reply tells with which DSCP and ECN its request arrived)."`
-	Padding   Padding `env:"PADDING" envDefault:"message" arg:"WHAT" group:"Packets" help:"What fills a packet behind its base: message, zero or random."`
-	Message   string  `env:"MESSAGE" envDefault:"TWAMP test message" arg:"TEXT" group:"Packets" help:"Readable message in each packet, which the reflector logs; at most 256 octets."`
-	DSCP      DSCP    `env:"DSCP" envDefault:"0" arg:"DSCP" group:"Packets" help:"Differentiated services code point of the packets: 0 to 63, or a name such as EF, AF41 or CS1."`
-	Timestamp Format  `env:"TIMESTAMP" envDefault:"ntp" arg:"FORMAT" group:"Packets" help:"Format of the sender's timestamps: ntp or ptp (RFC 8186)."`
-	SSID      uint16  `env:"SSID" envDefault:"0" arg:"ID" group:"Packets" help:"Session-Sender identifier (RFC 8972) of the sessions; 0: a random one for each."`
+	Mode      Mode       `env:"MODE" envDefault:"stamp" arg:"MODE" group:"Packets" help:"Protocol: stamp (RFC 8762) or light (TWAMP Light, RFC 5357)."`
+	Size      int        `env:"SIZE" envDefault:"0" arg:"OCTETS" group:"Packets" help:"UDP payload of a packet, 44 to 65507; 0: as the message needs."`
+	TLV       TLVs       `env:"TLV" default:"none" arg:"LIST" group:"Packets" list:"true" help:"Extensions of RFC 8972 to ask for: follow-up (a reply tells when the one before it really left, by the reflector's kernel), cos (a reply tells with which DSCP and ECN its request arrived)."`
+	Padding   Padding    `env:"PADDING" envDefault:"message" arg:"WHAT" group:"Packets" help:"What fills a packet behind its base: message, zero or random."`
+	Message   string     `env:"MESSAGE" envDefault:"TWAMP test message" arg:"TEXT" group:"Packets" help:"Readable message in each packet, which the reflector logs; at most 256 octets."`
+	DSCP      stamp.DSCP `env:"DSCP" envDefault:"0" arg:"DSCP" group:"Packets" help:"Differentiated services code point of the packets: 0 to 63, or a name such as EF, AF41 or CS1."`
+	Timestamp Format     `env:"TIMESTAMP" envDefault:"ntp" arg:"FORMAT" group:"Packets" help:"Format of the sender's timestamps: ntp or ptp (RFC 8186)."`
+	SSID      uint16     `env:"SSID" envDefault:"0" arg:"ID" group:"Packets" help:"Session-Sender identifier (RFC 8972) of the sessions; 0: a random one for each."`
 }
 
 // Bounds of settings.

@@ -1,15 +1,12 @@
-package prober
+package stamp
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
-
-	"tinytwamp/shared/stamp"
 )
 
-// DSCP is a differentiated services code point.
+// DSCP is a differentiated services code point, 0 to 63 (RFC 2474 section 3).
 type DSCP uint8
 
 // dscpNames are those of RFC 2474, 2597, 3246, 5865 and 8622.
@@ -20,7 +17,7 @@ var dscpNames = map[string]DSCP{
 	"EF": 46, "VA": 44, "LE": 1,
 }
 
-// UnmarshalText reads a number or a name.
+// UnmarshalText reads a number or a name. Its error is for whoever wrote it.
 func (d *DSCP) UnmarshalText(b []byte) error {
 	if v, ok := dscpNames[strings.ToUpper(string(b))]; ok {
 		*d = v
@@ -31,30 +28,5 @@ func (d *DSCP) UnmarshalText(b []byte) error {
 		return errors.New("must be a number from 0 to 63, or a name such as EF, AF41 or CS1")
 	}
 	*d = DSCP(v)
-	return nil
-}
-
-// String is the number, with its name where it has one: 46 (EF).
-func (d DSCP) String() string {
-	name := ""
-	for n, v := range dscpNames {
-		if v == d && n != "DF" && n != "BE" {
-			name = n
-		}
-	}
-	if name == "" {
-		return strconv.Itoa(int(d))
-	}
-	return fmt.Sprintf("%d (%s)", uint8(d), name)
-}
-
-// Format is a timestamp format.
-type Format struct{ stamp.Format }
-
-// UnmarshalText reads the setting.
-func (f *Format) UnmarshalText(b []byte) error {
-	if f.Format.UnmarshalText(b) != nil {
-		return errors.New("must be ntp or ptp")
-	}
 	return nil
 }
