@@ -40,6 +40,25 @@ func Signal(ctx context.Context) (syscall.Signal, bool) {
 // for SIGINT, 143 for SIGTERM.
 func SignalExit(s syscall.Signal) int { return 128 + int(s) }
 
+// OnHangup returns a task that calls f at each SIGHUP, the signal that asks a
+// service to reopen and reread its files. From this call on it no longer ends
+// the process; after the task it does again.
+func OnHangup(f func()) Task {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	return Task{Name: "hangup", Run: func(ctx context.Context) error {
+		defer signal.Stop(hangups)
+		for {
+			select {
+			case <-hangups:
+				f()
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	}}
+}
+
 // signalError is the cause of a context that a signal ended.
 type signalError struct{ signal syscall.Signal }
 

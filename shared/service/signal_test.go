@@ -83,6 +83,32 @@ func TestMainSignals(t *testing.T) {
 	}
 }
 
+// Each SIGHUP calls the function, also one that comes before the task runs, and
+// none of them ends the process.
+func TestOnHangup(t *testing.T) {
+	calls := make(chan struct{})
+	task := service.OnHangup(func() { calls <- struct{}{} })
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	for n := range 3 {
+		if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			go func() { ended <- task.Run(ctx) }()
+		}
+		select {
+		case <-calls:
+		case <-time.After(20 * time.Second):
+			t.Fatalf("SIGHUP %d calls nothing", n)
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("ended with %v", err)
+	}
+}
+
 func TestSignal(t *testing.T) {
 	ctx, end := service.WithSignal(t.Context())
 	if _, ok := service.Signal(ctx); ok {
