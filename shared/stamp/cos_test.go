@@ -8,6 +8,7 @@ import (
 	"tinytwamp/shared/stamp"
 )
 
+// RFC 8972 4.4
 func TestClassOfService(t *testing.T) {
 	for _, c := range []struct {
 		value  stamp.ClassOfService

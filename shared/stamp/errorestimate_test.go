@@ -10,6 +10,7 @@ import (
 	"tinytwamp/shared/stamp"
 )
 
+// RFC 4656 4.1.2, RFC 8186 2.3
 func TestErrorEstimateOnTheWire(t *testing.T) {
 	tests := []struct {
 		name         string

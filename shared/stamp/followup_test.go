@@ -8,6 +8,7 @@ import (
 	"tinytwamp/shared/stamp"
 )
 
+// RFC 8972 4.7
 func TestFollowUp(t *testing.T) {
 	want := stamp.FollowUp{Sequence: 0x01020304, Timestamp: 0x1112131415161718, Mode: stamp.TimestampSWLocal}
 	b := bytes.Repeat([]byte{0xff}, stamp.FollowUpSize)

@@ -26,6 +26,7 @@ var (
 		"191a1b1c 1d1e1f2021222324 2526 0000 27 000000"
 )
 
+// RFC 8762 4.3.1, RFC 8972 3
 func TestReflectorPacketEncode(t *testing.T) {
 	want := unhex(t, reflectorHex)
 	for _, prefix := range []string{"", "x", "an IP header, say"} {
@@ -49,6 +50,8 @@ func TestReflectorPacketEncodeIntoUsedBuffer(t *testing.T) {
 
 // Replies of 36, 38, 41 and 44 octets are in use; what lies between decodes as
 // the shorter one.
+//
+// RFC 8762 4.3.1, RFC 5357 4.2.1
 func TestReflectorPacketDecodeAtEveryLength(t *testing.T) {
 	b := append(unhex(t, reflectorHex), "padding"...)
 	for n := range len(b) + 1 {
@@ -74,6 +77,7 @@ func TestReflectorPacketDecodeAtEveryLength(t *testing.T) {
 	}
 }
 
+// RFC 8762 4.3.1
 func TestReflectorPacketIgnoresWhatMustBeZero(t *testing.T) {
 	b := unhex(t, reflectorHex)
 	for _, i := range []int{38, 39, 41, 42, 43} {

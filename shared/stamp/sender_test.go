@@ -20,6 +20,7 @@ var (
 		"00000000 00000000 00000000 00000000 00000000 00000000 00000000"
 )
 
+// RFC 8762 4.2.1, RFC 8972 3
 func TestSenderPacketEncode(t *testing.T) {
 	want := unhex(t, senderHex)
 	for _, prefix := range []string{"", "x", "an IP header, say"} {
@@ -41,6 +42,7 @@ func TestSenderPacketEncodeIntoUsedBuffer(t *testing.T) {
 	}
 }
 
+// RFC 8762 4.2.1, RFC 8762 4.6
 func TestSenderPacketDecodeAtEveryLength(t *testing.T) {
 	b := append(unhex(t, senderHex), "padding"...)
 	for n := range len(b) + 1 {
@@ -64,6 +66,7 @@ func TestSenderPacketDecodeAtEveryLength(t *testing.T) {
 	}
 }
 
+// RFC 8762 4.2.1
 func TestSenderPacketIgnoresWhatMustBeZero(t *testing.T) {
 	b := unhex(t, senderHex)
 	for i := 16; i < len(b); i++ {

@@ -23,6 +23,7 @@ func equalTLV(a, b stamp.TLV) bool {
 	return a.Flags == b.Flags && a.Type == b.Type && bytes.Equal(a.Value, b.Value)
 }
 
+// RFC 8972 4
 func TestTLVEncode(t *testing.T) {
 	b := []byte("prefix")
 	for _, tlv := range tlvs {
@@ -33,6 +34,7 @@ func TestTLVEncode(t *testing.T) {
 	}
 }
 
+// RFC 8972 4
 func TestTLVDecode(t *testing.T) {
 	b := unhex(t, tlvHex)
 	for i, want := range tlvs {
@@ -47,6 +49,7 @@ func TestTLVDecode(t *testing.T) {
 	}
 }
 
+// RFC 8972 5.1, RFC 8972 5.2
 func TestTLVCodePoints(t *testing.T) {
 	types := []stamp.TLVType{
 		stamp.TLVExtraPadding, stamp.TLVLocation, stamp.TLVTimestampInfo, stamp.TLVClassOfService,
@@ -66,6 +69,8 @@ func TestTLVCodePoints(t *testing.T) {
 
 // A TLV that is cut anywhere is malformed, and what there is of it is given
 // back whole: a reflector copies it as it is.
+//
+// RFC 8972 4
 func TestTLVTruncated(t *testing.T) {
 	whole := unhex(t, "80 01 0003 aabbcc")
 	for n := range len(whole) {
