@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
+	"time"
 
 	"tinytwamp/services/reflector/internal/reflector"
 	"tinytwamp/shared/bus"
@@ -28,7 +30,15 @@ type Config struct {
 	LogPackets     reflector.Logging `env:"LOG_PACKETS" envDefault:"sampled" arg:"WHICH" group:"Reflector" help:"Test packets in the test log: off, sampled (one a second of each session) or all, up to a cap."`
 	Allow          []netip.Prefix    `env:"ALLOW" default:"all" arg:"PREFIXES" group:"Guards" help:"Senders that are answered."`
 	AllowSymmetric []netip.Prefix    `env:"ALLOW_SYMMETRIC" default:"none" arg:"PREFIXES" group:"Guards" help:"Senders that are answered although they send from port 862 or one that this reflector listens on; others are dropped as a loop between reflectors."`
+	CoSAllow       []stamp.DSCP      `env:"COS_ALLOW" default:"all" arg:"DSCPS" group:"Guards" help:"Code points that a sender may have for its replies by a Class of Service TLV (RFC 8972), as numbers or names; where it asks for another, the reply has that of the request and says so."`
+
+	KeysFile             string         `env:"KEYS_FILE" default:"none" arg:"FILE" group:"Authentication" help:"Keys of STAMP's authenticated mode (RFC 8762), a line each: selector, space, key in hexadecimal digits. A selector is *, ssid:4660, an address or a prefix, and the first that fits a packet wins. With keys every packet must authenticate. SIGHUP reads the file anew."`
+	AllowUnauthenticated []netip.Prefix `env:"ALLOW_UNAUTHENTICATED" default:"none" arg:"PREFIXES" group:"Authentication" help:"Senders that need not authenticate although there are keys."`
+	ReplayWindow         time.Duration  `env:"REPLAY_WINDOW" envDefault:"0s" arg:"TIME" group:"Authentication" help:"How far the time in an authentic packet may be from this host's, so that none is answered twice: both clocks must agree to it. At most 15m; 0: packets may be of any time, and repeated. Without state only the time counts."`
 }
+
+// maxReplayWindow is as long as a session without packets is remembered.
+const maxReplayWindow = 15 * time.Minute
 
 // Check finds settings that cannot work.
 func (c *Config) Check() []service.Problem {
@@ -50,6 +60,15 @@ func (c *Config) Check() []service.Problem {
 	}
 	if c.Workers < 1 || c.Workers > 1024 {
 		bad("WORKERS", "must be between 1 and 1024")
+	}
+	if _, err := readKeys(c.KeysFile, slog.New(slog.DiscardHandler)); err != nil { // whose warnings come at the start
+		bad("KEYS_FILE", fmt.Sprintf("must name a file of keys that can be used: %v", err))
+	}
+	if c.ReplayWindow < 0 || c.ReplayWindow > maxReplayWindow {
+		bad("REPLAY_WINDOW", "must be between 0s and 15m")
+	}
+	if c.ReplayWindow > 0 && c.KeysFile == "" {
+		bad("REPLAY_WINDOW", "must be 0 without a -keys-file: what is not authenticated can tell any time")
 	}
 	return problems
 }

@@ -26,6 +26,7 @@ var program = service.Program{
 		"reflector",
 		"reflector -listen [::1]:18620,127.0.0.1:18620",
 		"reflector -listen 192.0.2.1 -allow 192.0.2.0/24 -log-packets all",
+		"reflector -keys-file /etc/tinytwamp/keys -allow-unauthenticated 192.0.2.0/24",
 		"reflector -nats-url nats://nats:4222 -admin 127.0.0.1:9862",
 		"reflector healthcheck -admin 127.0.0.1:9862",
 	},
@@ -60,10 +61,15 @@ func serve(ctx context.Context, cfg *Config, log *slog.Logger, stdout io.Writer)
 		return err
 	}
 	defer client.Close(drainTimeout)
+	keys, err := readKeys(cfg.KeysFile, log)
+	if err != nil {
+		return err
+	}
 
 	rc := reflector.Config{
 		Listen: plain(cfg.Listen), Named: cfg.listenNamed(), Advertise: plain(cfg.Advertise),
-		Allow: cfg.Allow, AllowSymmetric: cfg.AllowSymmetric,
+		Allow: cfg.Allow, AllowSymmetric: cfg.AllowSymmetric, CoSAllow: cfg.CoSAllow,
+		Keys: keys, AllowUnauthenticated: cfg.AllowUnauthenticated, ReplayWindow: cfg.ReplayWindow,
 		Stateless: cfg.Stateless, SessionTable: cfg.SessionTable, Workers: cfg.Workers, Realtime: cfg.Realtime, Strict: cfg.Strict, Logging: cfg.LogPackets,
 		Line: readable.Line, Publish: func(at time.Time, l *events.Log) { client.Emit(at, l) }, Log: log,
 	}
@@ -76,11 +82,13 @@ func serve(ctx context.Context, cfg *Config, log *slog.Logger, stdout io.Writer)
 	if err != nil {
 		return err
 	}
+	reloading := reload(cfg, readable, r, log)
 	metrics := prometheus.NewRegistry()
 	r.Register(metrics)
 	admin, err := service.ListenAdmin(cfg.Common, health, metrics)
 	if err != nil {
 		return err
 	}
-	return service.Run(ctx, service.Task{Name: "admin", Run: admin.Serve}, service.Task{Name: "reflector", Run: r.Run})
+	tasks := []service.Task{{Name: "admin", Run: admin.Serve}, {Name: "reflector", Run: r.Run}}
+	return service.Run(ctx, append(tasks, reloading...)...)
 }

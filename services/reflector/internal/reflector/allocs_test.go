@@ -45,6 +45,13 @@ func TestLoopDoesNotAllocate(t *testing.T) {
 			c.Allow = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")}
 			c.AllowSymmetric = c.Allow[:1]
 		}},
+		{name: "keys", change: func(c *Config) { c.Keys = parsedKeys(t, "* "+goodKey) }},
+		{name: "keys, logged, replayed", change: func(c *Config) {
+			c.Keys, c.ReplayWindow, c.Logging = parsedKeys(t, "192.0.2.0/24 "+otherKey+"\n* "+goodKey), 1000*time.Hour, LogAll
+		}},
+		{name: "keys, open", change: func(c *Config) {
+			c.Keys, c.AllowUnauthenticated = parsedKeys(t, "* "+goodKey), []netip.Prefix{netip.MustParsePrefix("::/0")}
+		}},
 		{name: "not allowed", change: func(c *Config) { c.Allow = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} }},
 		{name: "sends fail", sink: sink{refuse: net.ErrWriteToConnected}},
 	} {
@@ -56,7 +63,7 @@ func TestLoopDoesNotAllocate(t *testing.T) {
 			}
 			cfg.Publish = func(time.Time, *events.Log) {}
 			w := assemble(cfg, []conn{c.sink}).workers[0]
-			requests := batch()
+			requests := batch(t)
 			w.ms = make([]udp.Message, len(requests))
 			for i := range w.ms {
 				w.ms[i].Buf = make([]byte, 2048)
@@ -83,7 +90,8 @@ func TestLoopDoesNotAllocate(t *testing.T) {
 }
 
 // batch is a batch of requests of all kinds, from several senders.
-func batch() []udp.Message {
+func batch(t *testing.T) []udp.Message {
+	everything := octets(t, allTLVs+hmacTLV)
 	payloads := [][]byte{
 		request(1, 1), request(2, 2), request(3, 0)[:14],
 		{},
@@ -92,6 +100,10 @@ func batch() []udp.Message {
 		request(6, 1, []byte("TWAMP test message\x00")...),
 		request(7, 1, 0x80, 200, 0, 1, 9, 0x80, 1, 0xff),
 		request(8, 1, make([]byte, 1000)...),
+		request(9, 1, everything...),
+		authRequest(t, goodKey, 10, 1),
+		authRequest(t, goodKey, 11, 1, everything...),
+		authRequest(t, otherKey, 12, 1, everything...),
 	}
 	var ms []udp.Message
 	for i, p := range payloads {

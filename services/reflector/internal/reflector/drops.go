@@ -16,6 +16,10 @@ const (
 	invalidErrorEstimate
 	notAllowed
 	loop
+	unauthenticated
+	noKey
+	hmacFailed
+	replayed
 	sendFailed
 	kernelBuffer
 	reasons // their number
@@ -30,6 +34,10 @@ func (r reason) String() string {
 		invalidErrorEstimate: "invalid_error_estimate",
 		notAllowed:           "not_allowed",
 		loop:                 "loop",
+		unauthenticated:      "unauthenticated",
+		noKey:                "no_key",
+		hmacFailed:           "hmac_failed",
+		replayed:             "replayed",
 		sendFailed:           "send_failed",
 		kernelBuffer:         "kernel_receive_buffer_full",
 	}[r]

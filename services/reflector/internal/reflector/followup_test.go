@@ -12,6 +12,7 @@ import (
 // asking is a Follow-Up Telemetry TLV as a sender sends it.
 const asking = "80070010 00000000 0000000000000000 00 000000"
 
+// RFC 8972 4.7
 func TestFollowUpOctets(t *testing.T) {
 	t.Parallel()
 	known := stamp.FollowUp{Sequence: 6, Timestamp: 0x2122232425262728, Mode: stamp.TimestampSWLocal}
@@ -35,6 +36,8 @@ func TestFollowUpOctets(t *testing.T) {
 
 // Each reply tells when the one before it left, to those who ask; nobody else's
 // replies are stamped.
+//
+// RFC 8972 4.7
 func TestFollowUpTellsOfTheReplyBefore(t *testing.T) {
 	for name, c := range map[string]struct {
 		change   func(*Config)

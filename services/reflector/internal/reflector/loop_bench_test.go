@@ -20,16 +20,16 @@ func BenchmarkRespond(b *testing.B) {
 		b.Run(bench.name, func(b *testing.B) {
 			pkt := request(1, 2, bench.trailing...)
 			buf := make([]byte, len(pkt))
-			in, out := arrival{time: time.Now().UnixNano(), ttl: 64}, reply{sequence: 3, stateful: true}
+			in, out := &arrival{time: time.Now().UnixNano(), ttl: 64}, &reply{sequence: 3, stateful: true}
 			b.ReportAllocs()
 			for b.Loop() {
 				n := copy(buf, pkt)
 				var req stamp.SenderPacket
-				if why := decode(&req, buf); why != answered {
+				if why := decode(&req, buf, false); why != answered {
 					b.Fatal(why)
 				}
 				respond(&req, buf, n, in, out)
-				setTransmitTime(buf, in.time)
+				finish(buf, in.time, nil)
 			}
 		})
 	}

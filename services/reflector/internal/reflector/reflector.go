@@ -26,12 +26,18 @@ type Config struct {
 	Advertise      []netip.AddrPort // addresses that probers see, behind NAT
 	Allow          []netip.Prefix   // who is answered; empty: all
 	AllowSymmetric []netip.Prefix   // who may send from a reflector's own port
-	Stateless      bool
-	SessionTable   int // bound on sessions
-	Workers        int // sockets and goroutines for each address
-	Realtime       bool
-	Strict         bool
-	Logging        Logging
+
+	Keys                 *stamp.Keys    // with which packets must authenticate; nil: none
+	AllowUnauthenticated []netip.Prefix // who need not
+	ReplayWindow         time.Duration  // how old an authentic packet may be, each of which is then answered once; 0: off
+	CoSAllow             []stamp.DSCP   // for replies, where a Class of Service TLV asks for one; empty: all
+
+	Stateless    bool
+	SessionTable int // bound on sessions
+	Workers      int // sockets and goroutines for each address
+	Realtime     bool
+	Strict       bool
+	Logging      Logging
 
 	Line    func(at time.Time, kind, text string) // writes one readable line
 	Publish func(at time.Time, l *events.Log)     // sends test-log records; must not wait
@@ -48,6 +54,7 @@ type Reflector struct {
 	log      *testLog
 	counters counters
 	clock    atomic.Pointer[errorEstimates]
+	keys     atomic.Pointer[stamp.Keys] // nil: none
 	workers  []*worker
 
 	reported struct { // owned by the test log's goroutine
@@ -72,7 +79,8 @@ func assemble(cfg Config, conns []conn) *Reflector {
 		r.table = newTable(cfg.SessionTable)
 	}
 	r.readClock()
-	p := policy{allow: cfg.Allow, symmetric: cfg.AllowSymmetric, strict: cfg.Strict}
+	r.keys.Store(cfg.Keys)
+	p := policy{allow: cfg.Allow, symmetric: cfg.AllowSymmetric, strict: cfg.Strict, denied: deniedDSCPs(cfg.CoSAllow)}
 	for _, c := range conns {
 		p.ports = append(p.ports, c.LocalAddr().Port())
 	}
@@ -81,6 +89,7 @@ func assemble(cfg Config, conns []conn) *Reflector {
 			conn: c, port: c.LocalAddr().Port(), policy: p, table: r.table, log: r.log,
 			logging: cfg.Logging, counters: &r.counters, clock: &r.clock, self: new(atomic.Pointer[netip.AddrPort]),
 			prepare: r.ownThread,
+			auth:    authenticator{current: &r.keys, open: cfg.AllowUnauthenticated}, window: cfg.ReplayWindow,
 		}
 		if i%cfg.Workers > 0 {
 			w.self = r.workers[i-1].self // one self-check for each address

@@ -2,37 +2,72 @@ package reflector
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"tinytwamp/shared/stamp"
 )
 
 // arrival is what the kernel said of a request.
 type arrival struct {
-	time int64 // T2, Unix ns
-	ttl  int   // TTL or hop limit, -1 unknown
-	tos  int   // DSCP<<2|ECN, -1 unknown
+	time  int64 // T2, Unix ns
+	ttl   int   // TTL or hop limit, -1 unknown
+	tos   int   // DSCP<<2|ECN, -1 unknown
+	peer  netip.AddrPort
+	local netip.AddrPort // that was asked
 }
 
 // reply is what a Session-Reflector adds to a request besides T2 and TTL.
 type reply struct {
-	sequence uint32 // of a stateful session
-	stateful bool   // false: the reply takes the sender's sequence number
-	strict   bool   // all trailing octets are TLVs
-	clock    errorEstimates
-	followUp stamp.FollowUp // zero: nothing is known of the reply before
+	sequence      uint32 // of a stateful session
+	stateful      bool   // false: the reply takes the sender's sequence number
+	strict        bool   // all trailing octets are TLVs
+	authenticated bool   // request and reply are of authenticated mode
+	clock         errorEstimates
+	deniedDSCPs   uint64         // those that no sender may ask for, bit by bit
+	followUp      stamp.FollowUp // zero: nothing is known of the reply before
+	mac           *stamp.MAC     // of the session's key; nil: there is none
 }
 
 // errorEstimates is the clock's condition, encoded for each [stamp.Format].
 type errorEstimates [2]stamp.ErrorEstimate
 
-// respond turns a request into its reply (RFC 8762 section 4.3.1) in place: buf
-// holds the n octets of req and has room for the base packet. It returns the
-// length of the reply. T3 is left to [setTransmitTime], as late as possible
-// before the send.
+// baseSize is the size of the base packet.
+func baseSize(authenticated bool) int {
+	if authenticated {
+		return stamp.AuthSize
+	}
+	return stamp.BaseSize
+}
+
+// respond turns a request into its reply (RFC 8762 sections 4.3.1 and 4.3.2) in
+// place: buf holds the n octets of req and has room for the base packet. It
+// returns the length of the reply and its DSCP<<2. T3 and the base packet's HMAC
+// are left to [finish], as late as possible before the send.
 //
 // A reply is as long as its request; a request shorter than the base packet
 // (TWAMP Light, RFC 8762 section 4.6) gets the base packet.
-func respond(req *stamp.SenderPacket, buf []byte, n int, in arrival, out reply) int {
+//
+// TLVs with an HMAC that does not verify, or without one that they need, are
+// not used (RFC 8972 section 4.8). So are those whose HMAC nothing can verify,
+// for want of a key: nobody knows who wrote them.
+func respond(req *stamp.SenderPacket, buf []byte, n int, in *arrival, out *reply) (size, tos int) {
+	base := baseSize(out.authenticated)
+	tlvs := tlvsOf(buf[:n], base, out.strict)
+	// The HMAC is over the sequence number, which the reply overwrites.
+	trusted := !stamp.NeedsHMAC(tlvs, out.authenticated) || out.mac != nil && out.mac.VerifyTLVs(buf[:n], base)
+	putBase(req, buf, in, out)
+	tos = replyTOS(in)
+	switch {
+	case !trusted:
+		distrust(tlvs)
+	case tlvs != nil:
+		tos = answerTLVs(buf[:n], base, in, out)
+	}
+	return max(n, base), tos
+}
+
+// putBase writes the base packet of a reply.
+func putBase(req *stamp.SenderPacket, buf []byte, in *arrival, out *reply) {
 	format := req.ErrorEstimate.Format() // answer in the format that the sender reads
 	p := stamp.ReflectorPacket{
 		Sequence:            req.Sequence,
@@ -49,19 +84,20 @@ func respond(req *stamp.SenderPacket, buf []byte, n int, in arrival, out reply) 
 	if in.ttl > 0 {
 		p.SenderTTL = uint8(in.ttl)
 	}
+	if out.authenticated {
+		p.AppendAuthenticated(buf[:0])
+		return
+	}
 	p.AppendBinary(buf[:0]) //nolint:errcheck // cannot fail, and fits by contract
-	if n <= stamp.BaseSize {
-		return stamp.BaseSize
-	}
-	if trailing := buf[stamp.BaseSize:n]; out.strict || stamp.HasTLVs(trailing) {
-		markTLVs(trailing, in, out.followUp)
-	}
-	return n
 }
 
 // decode reads a request, or says why it is none.
-func decode(req *stamp.SenderPacket, pkt []byte) reason {
-	if req.UnmarshalBinary(pkt) != nil {
+func decode(req *stamp.SenderPacket, pkt []byte, authenticated bool) reason {
+	err := req.UnmarshalBinary(pkt)
+	if authenticated {
+		err = req.UnmarshalAuthenticated(pkt)
+	}
+	if err != nil {
 		return tooShort
 	}
 	if !req.ErrorEstimate.Valid() {
@@ -70,81 +106,26 @@ func decode(req *stamp.SenderPacket, pkt []byte) reason {
 	return answered
 }
 
-// setTransmitTime puts T3 into a reply, in the format that its Error Estimate
-// names.
-func setTransmitTime(buf []byte, unixNs int64) {
-	format := stamp.ErrorEstimate(binary.BigEndian.Uint16(buf[12:])).Format()
-	stamp.PutTransmitTimestamp(buf, stamp.NewTimestamp(unixNs, format))
-}
-
-// markTLVs fills in each TLV and sets the reflector's flags on it (RFC 8972
-// section 4): U on those that it does not know, M on those with a wrong length
-// and on the first that does not fit the packet.
-// What follows a malformed TLV is echoed as it came. Reserved flags are zeroed.
-func markTLVs(b []byte, in arrival, followUp stamp.FollowUp) {
-	for len(b) > 0 {
-		t, rest, err := stamp.NextTLV(b)
-		switch {
-		case err != nil:
-			b[0] = stamp.FlagM
-			return
-		case t.Type == stamp.TLVExtraPadding:
-			b[0] = 0
-		case t.Type == stamp.TLVFollowUpTelemetry && len(t.Value) == stamp.FollowUpSize:
-			b[0] = 0
-			followUp.Put(t.Value)
-		case t.Type == stamp.TLVFollowUpTelemetry:
-			b[0] = stamp.FlagM
-			clear(t.Value)
-		case t.Type == stamp.TLVClassOfService && len(t.Value) == stamp.ClassOfServiceSize && in.tos >= 0:
-			b[0] = 0
-			stamp.ClassOfService{DSCP1: t.Value[0] >> 2, DSCP2: uint8(in.tos >> 2), ECN: uint8(in.tos & 3)}.Put(t.Value)
-		case t.Type == stamp.TLVClassOfService && len(t.Value) != stamp.ClassOfServiceSize:
-			b[0] = stamp.FlagM
-		default:
-			b[0] = stamp.FlagU
-		}
-		b = rest
+// finish puts T3 into a reply, in the format that its Error Estimate names. A
+// reply of authenticated mode has a mac, and gets its HMAC.
+func finish(buf []byte, unixNs int64, mac *stamp.MAC) {
+	if mac == nil {
+		format := stamp.ErrorEstimate(binary.BigEndian.Uint16(buf[12:])).Format()
+		stamp.PutTransmitTimestamp(buf, stamp.NewTimestamp(unixNs, format))
+		return
 	}
-}
-
-// replyTOS is the DSCP of a reply, with ECN 0: a reply's congestion marks are
-// its own path's. It is that of the request, unless a Class of Service TLV asks
-// for another (RFC 8972 section 4.4). Everybody may: the request's is the
-// sender's choice as well.
-func replyTOS(request []byte, tos int, strict bool) int {
-	var c stamp.ClassOfService
-	if v, ok := findTLV(request, strict, stamp.TLVClassOfService); ok && tos >= 0 && c.UnmarshalBinary(v) == nil {
-		return int(c.DSCP1) << 2
-	}
-	return max(tos, 0) &^ 3
-}
-
-// findTLV gives the value of a request's first TLV of a type.
-func findTLV(request []byte, strict bool, want stamp.TLVType) (value []byte, ok bool) {
-	if len(request) <= stamp.BaseSize || !strict && !stamp.HasTLVs(request[stamp.BaseSize:]) {
-		return nil, false
-	}
-	for b := request[stamp.BaseSize:]; len(b) > 0; {
-		t, rest, err := stamp.NextTLV(b)
-		if err != nil {
-			return nil, false
-		}
-		if t.Type == want {
-			return t.Value, true
-		}
-		b = rest
-	}
-	return nil, false
+	format := stamp.ErrorEstimate(binary.BigEndian.Uint16(buf[24:])).Format()
+	stamp.PutAuthTransmitTimestamp(buf, stamp.NewTimestamp(unixNs, format))
+	mac.Seal(buf)
 }
 
 // message finds the readable message of a request or of its reply: in the
 // value of an Extra Padding TLV, or in the padding itself.
-func message(pkt []byte) []byte {
-	if len(pkt) <= stamp.BaseSize {
+func message(pkt []byte, base int) []byte {
+	if len(pkt) <= base {
 		return nil
 	}
-	trailing := pkt[stamp.BaseSize:]
+	trailing := pkt[base:]
 	for b := trailing; len(b) > 0; {
 		t, rest, err := stamp.NextTLV(b)
 		if err != nil {

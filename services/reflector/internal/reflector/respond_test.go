@@ -3,6 +3,7 @@ package reflector
 import (
 	"bytes"
 	"encoding/hex"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -29,17 +30,34 @@ func octets(t testing.TB, fields string) []byte {
 	return b
 }
 
+// The addresses of these tests.
+var (
+	testPeer  = netip.MustParseAddrPort("192.0.2.9:40000")
+	testLocal = netip.MustParseAddrPort("192.0.2.1:862")
+)
+
 // reflected answers one request as a worker does, or says why not.
 func reflected(request []byte, ttl int, out reply) ([]byte, reason) {
+	got, _, why := exchanged(request, arrival{time: testT2, ttl: ttl, tos: -1, peer: testPeer, local: testLocal}, out)
+	return got, why
+}
+
+// exchanged is reflected for what the kernel says of a request; it gives the
+// reply's DSCP<<2, too.
+func exchanged(request []byte, in arrival, out reply) (got []byte, tos int, why reason) {
 	var req stamp.SenderPacket
-	if why := decode(&req, request); why != answered {
-		return nil, why
+	if why := decode(&req, request, out.authenticated); why != answered {
+		return nil, 0, why
 	}
-	buf := append(make([]byte, 0, max(len(request), stamp.BaseSize)), request...)
+	buf := append(make([]byte, 0, max(len(request), baseSize(out.authenticated))), request...)
 	buf = buf[:cap(buf)]
-	n := respond(&req, buf, len(request), arrival{time: testT2, ttl: ttl}, out)
-	setTransmitTime(buf, testT3)
-	return buf[:n], answered
+	n, tos := respond(&req, buf, len(request), &in, &out)
+	seal := out.mac
+	if !out.authenticated {
+		seal = nil
+	}
+	finish(buf, testT3, seal)
+	return buf[:n], tos, answered
 }
 
 // A request with a distinct value in each field: sequence, T1, error estimate,
@@ -53,6 +71,7 @@ const (
 	sentBase     = sentSequence + sentT1 + sentEE + sentSSID + sentZeros
 )
 
+// RFC 8762 4.3.1, RFC 8186 2.3, RFC 8972 3
 func TestReplyOctetByOctet(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -104,6 +123,8 @@ func TestReplyOctetByOctet(t *testing.T) {
 }
 
 // Nothing is answered with more than it asked with, but for the base packet.
+//
+// RFC 8762 4.3, RFC 8762 4.6
 func TestReplyLength(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ request, reply int }{
@@ -145,6 +166,7 @@ func TestEveryTruncation(t *testing.T) {
 	}
 }
 
+// RFC 4656 4.1.2
 func TestCorruptErrorEstimate(t *testing.T) {
 	t.Parallel()
 	for _, ee := range []string{"0000", "8000", "bf00"} {
@@ -154,6 +176,7 @@ func TestCorruptErrorEstimate(t *testing.T) {
 	}
 }
 
+// RFC 8972 4, RFC 8972 4.1
 func TestTrailingOctets(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -214,13 +237,13 @@ func TestReadableMessage(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			if got := message(append(octets(t, sentBase), c.trailing...)); string(got) != c.want {
+			if got := message(append(octets(t, sentBase), c.trailing...), stamp.BaseSize); string(got) != c.want {
 				t.Errorf("the message is %q, want %q", got, c.want)
 			}
 		})
 	}
 	for n := range stamp.BaseSize {
-		if got := message(make([]byte, n)); got != nil {
+		if got := message(make([]byte, n), stamp.BaseSize); got != nil {
 			t.Errorf("%d octets hold the message %q", n, got)
 		}
 	}
@@ -231,11 +254,11 @@ func TestRespondDoesNotAllocate(t *testing.T) {
 	var req stamp.SenderPacket
 	out := reply{sequence: 1, stateful: true, clock: testClock}
 	if n := testing.AllocsPerRun(100, func() {
-		decode(&req, buf)
+		decode(&req, buf, false)
 		identity(buf)
-		message(buf)
-		respond(&req, buf, len(buf), arrival{time: testT2, ttl: 64}, out)
-		setTransmitTime(buf, testT3)
+		message(buf, stamp.BaseSize)
+		respond(&req, buf, len(buf), &arrival{time: testT2, ttl: 64}, &out)
+		finish(buf, testT3, nil)
 	}); n != 0 {
 		t.Errorf("%v allocations for a packet", n)
 	}
@@ -243,6 +266,8 @@ func TestRespondDoesNotAllocate(t *testing.T) {
 
 // The octets where STAMP has its SSID are padding in a TWAMP Light packet, and
 // may be different in each.
+//
+// RFC 8972 3, RFC 8762 4.6
 func TestIdentity(t *testing.T) {
 	t.Parallel()
 	base := octets(t, sentBase)

@@ -70,7 +70,7 @@ func TestOnlyTheSelfCheckIsExempt(t *testing.T) {
 	self := netip.MustParseAddrPort("[::1]:50000")
 	w.self.Store(&self)
 	for peer, want := range map[string]reason{"[::1]:50000": answered, "[::1]:50001": notAllowed, "[::2]:50000": notAllowed} {
-		w.ms = batch()[:1]
+		w.ms = batch(t)[:1]
 		w.ms[0].Buf = append(make([]byte, 0, 100), w.ms[0].Buf...)
 		w.ms[0].N, w.ms[0].Peer = len(w.ms[0].Buf), netip.MustParseAddrPort(peer)
 		if _, _, why := w.reply(&w.ms[0]); why != want {

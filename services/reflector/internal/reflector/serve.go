@@ -39,7 +39,9 @@ type worker struct {
 	conn     conn
 	port     uint16
 	policy   policy
-	table    *table // nil: stateless
+	auth     authenticator
+	window   time.Duration // how old an authentic request may be, 0: as old as it likes
+	table    *table        // nil: stateless
 	log      *testLog
 	logging  Logging
 	counters *counters
@@ -61,7 +63,8 @@ type noted struct {
 	yes      bool
 	stamp    bool // its transmit time is wanted
 	key      key
-	sequence uint32 // of the reply
+	sequence uint32     // of the reply
+	seal     *stamp.MAC // of the reply's base packet; nil: unauthenticated mode
 }
 
 // policy decides who is answered.
@@ -70,6 +73,7 @@ type policy struct {
 	symmetric []netip.Prefix // who may send from a reflector's own port
 	ports     []uint16       // our own listening ports
 	strict    bool
+	denied    uint64 // DSCPs that no sender may ask for, bit by bit
 }
 
 // verdict applies the policy to a sender.
@@ -139,39 +143,82 @@ func (w *worker) reply(m *udp.Message) (size int, follow noted, why reason) {
 	if m.Truncated {
 		return 0, follow, truncated
 	}
-	var req stamp.SenderPacket
-	if why = decode(&req, m.Buf[:m.N]); why != answered {
-		return 0, follow, why
-	}
-	out := reply{strict: w.policy.strict, clock: *w.clock.Load()}
-	if self := w.self.Load(); self == nil || *self != m.Peer {
-		if why = w.policy.verdict(m.Peer); why != answered {
+	self := w.self.Load()
+	isSelf := self != nil && *self == m.Peer
+	out := reply{strict: w.policy.strict, deniedDSCPs: w.policy.denied, clock: *w.clock.Load()}
+	if !isSelf {
+		if why = w.admit(m, &out); why != answered {
 			return 0, follow, why
 		}
-		follow = w.enter(m, &req, &out)
 	}
-	in := arrival{time: m.Time, ttl: m.TTL, tos: m.TOS}
-	m.TOS = replyTOS(m.Buf[:m.N], m.TOS, out.strict)
-	return respond(&req, m.Buf, m.N, in, out), follow, answered
+	var req stamp.SenderPacket
+	if why = decode(&req, m.Buf[:m.N], out.authenticated); why != answered {
+		return 0, follow, why
+	}
+	if !isSelf {
+		if follow, why = w.enter(m, &req, &out); why != answered {
+			return 0, follow, why
+		}
+	}
+	in := arrival{time: m.Time, ttl: m.TTL, tos: m.TOS, peer: m.Peer, local: netip.AddrPortFrom(m.Local, w.port)}
+	size, m.TOS = respond(&req, m.Buf, m.N, &in, &out)
+	return size, follow, answered
+}
+
+// admit decides whether a packet is answered, and whether as an authentic one,
+// for which the loop guard need not stand: replies are told apart.
+func (w *worker) admit(m *udp.Message, out *reply) (why reason) {
+	verdict := w.policy.verdict(m.Peer)
+	if verdict != answered && verdict != loop {
+		return verdict
+	}
+	pkt := m.Buf[:m.N]
+	if out.mac, out.authenticated, why = w.auth.check(pkt, m.Peer.Addr()); why != answered {
+		return why
+	}
+	if verdict == loop && (!out.authenticated || isReply(pkt)) {
+		return loop
+	}
+	return answered
 }
 
 // enter finds the state of a request's session, and notes the request if the
 // test log follows it.
-func (w *worker) enter(m *udp.Message, req *stamp.SenderPacket, out *reply) noted {
+func (w *worker) enter(m *udp.Message, req *stamp.SenderPacket, out *reply) (f noted, why reason) {
 	pkt := m.Buf[:m.N]
-	f := noted{key: key{peer: m.Peer, local: netip.AddrPortFrom(m.Local, w.port), ssid: identity(pkt)}, sequence: req.Sequence}
+	f = noted{key: key{peer: m.Peer, local: netip.AddrPortFrom(m.Local, w.port), ssid: identity(pkt)}, sequence: req.Sequence}
+	var t1 int64
+	guarded := out.authenticated && w.window > 0
+	if out.authenticated {
+		f.key.ssid, f.key.authenticated, f.seal = req.SSID, true, out.mac
+	}
+	if guarded {
+		var ok bool
+		if t1, ok = timely(req, m.Time, w.window); !ok || w.table != nil && !w.table.fresh(f.key, req.Sequence, t1) {
+			return f, replayed
+		}
+	}
 	opened := false
 	if w.table != nil {
 		out.sequence, opened, f.yes, out.stateful = w.table.touch(f.key, m.Time, int64(w.logging))
 	} else if f.yes = elapsed(w.last, m.Time, int64(w.logging)); f.yes {
 		w.last = m.Time
 	}
+	if opened && guarded {
+		w.table.fresh(f.key, req.Sequence, t1) // the first of its session
+	}
 	if out.stateful {
 		f.sequence = out.sequence
-		if _, f.stamp = findTLV(pkt, out.strict, stamp.TLVFollowUpTelemetry); f.stamp {
+		if f.stamp = findTLV(tlvsOf(pkt, baseSize(out.authenticated), out.strict), stamp.TLVFollowUpTelemetry); f.stamp {
 			out.followUp = w.table.followUp(f.key, req.ErrorEstimate.Format())
 		}
 	}
+	w.note(m, req, &f, opened)
+	return f, answered
+}
+
+// note hands a request to the test log, if that follows it.
+func (w *worker) note(m *udp.Message, req *stamp.SenderPacket, f *noted, opened bool) {
 	if opened {
 		w.log.packet(events.SessionOpened, m.Time, f.key, 0, nil)
 	}
@@ -179,11 +226,10 @@ func (w *worker) enter(m *udp.Message, req *stamp.SenderPacket, out *reply) note
 	case w.logging == LogOff:
 		f.yes = false
 	case f.yes:
-		w.log.packet(events.PacketReceived, m.Time, f.key, req.Sequence, pkt)
+		w.log.packet(events.PacketReceived, m.Time, f.key, req.Sequence, m.Buf[:m.N])
 	default:
 		w.log.skipped()
 	}
-	return f
 }
 
 // send stamps T3 on n replies and sends them, skipping those that the host
@@ -191,7 +237,7 @@ func (w *worker) enter(m *udp.Message, req *stamp.SenderPacket, out *reply) note
 func (w *worker) send(n int) {
 	for from := 0; from < n; {
 		for i := from; i < n; i++ {
-			setTransmitTime(w.ms[i].Buf, time.Now().UnixNano())
+			finish(w.ms[i].Buf, time.Now().UnixNano(), w.noted[i].seal)
 		}
 		sent, err := w.conn.Write(w.ms[from:n])
 		w.counters.replies.Add(uint64(sent))

@@ -19,6 +19,7 @@ const (
 	client = "[2001:db8::1]:40000"
 )
 
+// RFC 8762 4.3.1
 func TestSequenceNumbersOnTheWire(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -48,6 +49,8 @@ func TestSequenceNumbersOnTheWire(t *testing.T) {
 
 // A session is addresses, ports and SSID; a TWAMP Light sender's random padding
 // is no SSID.
+//
+// RFC 8972 3, RFC 8762 4.6
 func TestSessionsOnTheWire(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -79,6 +82,7 @@ func TestSessionsOnTheWire(t *testing.T) {
 	})
 }
 
+// RFC 8762 4.3.1
 func TestTimesAndPath(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -12,8 +12,9 @@ const idle = 900 * time.Second
 
 // key identifies a test session (RFC 8972 section 3).
 type key struct {
-	peer, local netip.AddrPort
-	ssid        uint16
+	peer, local   netip.AddrPort
+	ssid          uint16
+	authenticated bool // what cannot authenticate does not reach the state of what does
 }
 
 // session is what a stateful reflector keeps of a test session.
@@ -25,6 +26,7 @@ type session struct {
 	noted      int64  // last packet in the test log
 	left       uint32 // sequence number of the last reply whose transmit time is known
 	leftAt     int64  // that time, 0 unknown
+	replay     replay
 	prev, next *session
 }
 

@@ -93,7 +93,7 @@ func (l *testLog) packet(kind events.RecordKind, at int64, k key, sequence uint3
 		n.sequence, n.size = sequence, len(pkt)
 		n.messageLen = 0
 		if kind == events.PacketReceived {
-			n.messageLen = copy(n.message[:], message(pkt))
+			n.messageLen = copy(n.message[:], message(pkt, baseSize(k.authenticated)))
 		}
 		l.notes <- n // has room: there are as many notes as places
 	default:
