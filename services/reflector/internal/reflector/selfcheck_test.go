@@ -34,7 +34,7 @@ func TestSelfCheck(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			u := run(t, func(c *Config) {
-				c.Allow, c.Logging, c.Listen = elsewhere, LogAll, nil
+				c.Allow, c.Keys, c.Logging, c.Listen = elsewhere, parsedKeys(t, "* "+goodKey), LogAll, nil
 				for _, a := range listen {
 					c.Listen = append(c.Listen, netip.MustParseAddrPort(a))
 				}
