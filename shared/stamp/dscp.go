@@ -2,6 +2,7 @@ package stamp
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -29,4 +30,14 @@ func (d *DSCP) UnmarshalText(b []byte) error {
 	}
 	*d = DSCP(v)
 	return nil
+}
+
+// String is the number, and its name where it has one: 46 (EF).
+func (d DSCP) String() string {
+	for name, v := range dscpNames {
+		if v == d && name != "DF" && name != "BE" { // of the three for 0, CS0 says what it is
+			return fmt.Sprintf("%d (%s)", uint8(d), name)
+		}
+	}
+	return strconv.Itoa(int(d))
 }
