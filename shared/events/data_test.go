@@ -12,7 +12,7 @@ func fullRTT() *RTT {
 		Prober: "probe-1",
 		Target: Target{Name: "core.lab", Host: "core.lab.example", Address: netip.MustParseAddrPort("[2001:db8::7]:862"), Labels: map[string]string{"site": "lab", "rack": "4"}},
 		Session: Session{
-			SSID: 4660, Mode: "stamp", Source: netip.MustParseAddrPort("[2001:db8::1]:40001"), IntervalNs: 100_000_000,
+			SSID: 4660, Mode: "stamp", Auth: "authenticated", Source: netip.MustParseAddrPort("[2001:db8::1]:40001"), IntervalNs: 100_000_000,
 			TimeoutNs: 2_000_000_000, Size: 172, Schedule: "poisson", Timestamp: "ptp", Message: "TWAMP test message <&>", Paths: []uint16{50000, 50001},
 		},
 		Report:  Report{Kind: ReportInterval, Index: 3, Start: at.Add(-10 * time.Second), End: at, Cut: true},
@@ -20,12 +20,25 @@ func fullRTT() *RTT {
 		LostForward: n.ptr(), LostBackward: n.ptr(), LostUnresolved: n.ptr(),
 		Duplicates: n.next(), DuplicatesForward: n.ptr(), DuplicatesBackward: n.ptr(),
 		Reordered: n.next(), Unexpected: n.next(), Implausible: n.next(), LateAfterReport: n.next(), SendErrors: n.next(),
+		HMACFailed: 200,
 		RTT: n.delay(), Forward: &OneWay{Delay: *n.delay(), Valid: true}, Backward: &OneWay{Delay: *n.delay(), Valid: true}, Processing: n.delay(),
 		LossPeriods: &LossPeriods{Count: n.next(), Longest: n.next(), MinDistance: n.ptr(), MaxDistance: n.ptr()},
 		HopsForward: n.hops(), HopsBackward: n.hops(),
 		Marking: Marking{
 			SentDSCP: 46, SentECN: 1, ReflectorDSCP: new(uint8(34)), ReflectorECN: new(uint8(2)),
 			ReturnedDSCP: new(uint8(32)), ReturnedECN: new(uint8(3)), Remarked: n.next(),
+		},
+		Extensions: &Extensions{
+			Location: &Location{
+				Source: netip.MustParseAddrPort("198.51.100.7:61001"), Destination: netip.MustParseAddrPort("[2001:db8::7]:862"), Translated: true,
+			},
+			TimestampInfo:     &TimestampInfo{SyncIn: "ntp", MethodIn: "sw_local", SyncOut: "gnss", MethodOut: "hw_assist"},
+			DirectMeasurement: &DirectMeasurement{SenderTx: 201, ReflectorRx: 202, ReflectorTx: 203},
+			AccessReport:      &AccessReport{Access: 2, ReturnCode: 1},
+			DSCPRefused:       true,
+			Unrecognized:      []string{"follow_up_telemetry"},
+			Malformed:         []string{"location"},
+			IntegrityFailed:   204,
 		},
 		Timestamps: Timestamps{T1Kernel: n.next(), T1User: n.next(), T3Kernel: n.next(), T3User: n.next(), T4Kernel: n.next(), T4User: n.next()},
 		Clock: Clock{
@@ -52,7 +65,7 @@ func noReplyRTT() *RTT {
 	return &RTT{
 		Prober:  "probe-1",
 		Target:  Target{Name: "gone", Host: "192.0.2.9", Address: netip.MustParseAddrPort("192.0.2.9:862")},
-		Session: Session{SSID: 1, Mode: "light", Source: netip.MustParseAddrPort("192.0.2.1:40002"), IntervalNs: 100_000_000, TimeoutNs: 2_000_000_000, Size: 44, Schedule: "periodic", Timestamp: "ntp"},
+		Session: Session{SSID: 1, Mode: "light", Auth: "none", Source: netip.MustParseAddrPort("192.0.2.1:40002"), IntervalNs: 100_000_000, TimeoutNs: 2_000_000_000, Size: 44, Schedule: "periodic", Timestamp: "ntp"},
 		Report:  Report{Kind: ReportRun, Start: at.Add(-3 * time.Second), End: at},
 		Planned: 10, Sent: 10, Lost: 10,
 		LossPeriods: &LossPeriods{Count: 1, Longest: 10},

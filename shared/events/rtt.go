@@ -35,6 +35,7 @@ type RTT struct {
 	Unexpected      uint64 `json:"unexpected"`        // datagrams from the target that fit no packet of the session
 	Implausible     uint64 `json:"implausible"`       // replies with T3-T2 outside [0, T4-T1]: received, but without delays
 	LateAfterReport uint64 `json:"late_after_report"` // replies to packets that an earlier report counted as lost
+	HMACFailed      uint64 `json:"hmac_failed"`       // replies whose HMAC did not verify: not taken for replies
 	SendErrors      uint64 `json:"send_errors"`       // packets of the schedule that the host refused to send
 
 	RTT        *Delay  `json:"rtt"`        // (T4-T1)-(T3-T2)
@@ -47,6 +48,8 @@ type RTT struct {
 	HopsForward  *Hops   `json:"hops_forward"`  // null: the reflector does not report TTL
 	HopsBackward *Hops   `json:"hops_backward"` // null: this host does not report TTL
 	Marking      Marking `json:"marking"`       // DSCP and ECN along the path
+
+	Extensions *Extensions `json:"extensions"` // what the reflector told by TLVs; null: it was not asked
 
 	Timestamps Timestamps `json:"timestamps"` // where the prober's timestamps came from
 	Clock      Clock      `json:"clock"`      // what both ends say of their clocks
@@ -71,6 +74,7 @@ type Target struct {
 type Session struct {
 	SSID       uint16         `json:"ssid"`             // Session-Sender identifier, RFC 8972 section 3
 	Mode       string         `json:"mode"`             // stamp, light or twamp
+	Auth       string         `json:"auth"`             // none or authenticated
 	Source     netip.AddrPort `json:"source"`           // the prober's own end
 	IntervalNs int64          `json:"interval_ns"`      // mean time between packets
 	TimeoutNs  int64          `json:"timeout_ns"`       // after which a packet is lost
@@ -192,6 +196,52 @@ type Marking struct {
 	ReturnedDSCP  *uint8 `json:"returned_dscp"` // as the reply came back
 	ReturnedECN   *uint8 `json:"returned_ecn"`
 	Remarked      uint64 `json:"remarked"` // replies that came back with another DSCP than was sent
+}
+
+// Extensions is what the reflector told by TLVs of RFC 8972, its last word in
+// the report. Null: not asked for, or not told. Class of Service is in [Marking],
+// Follow-Up Telemetry in [Timestamps].
+type Extensions struct {
+	Location          *Location          `json:"location"`           // section 4.2
+	TimestampInfo     *TimestampInfo     `json:"timestamp_info"`     // section 4.3
+	DirectMeasurement *DirectMeasurement `json:"direct_measurement"` // section 4.5
+	AccessReport      *AccessReport      `json:"access_report"`      // section 4.6
+	DSCPRefused       bool               `json:"dscp_refused"`       // the reflector may not reply with the DSCP that was asked for, section 4.4.1
+	Unrecognized      []string           `json:"unrecognized"`       // TLVs that it does not know
+	Malformed         []string           `json:"malformed"`          // TLVs that it found malformed
+	IntegrityFailed   uint64             `json:"integrity_failed"`   // replies whose TLVs are not to be trusted: the HMAC TLV failed on either way
+}
+
+// Location is between which addresses and ports the packets came in at the
+// reflector.
+type Location struct {
+	Source      netip.AddrPort `json:"source"`      // the prober's, as the reflector saw it
+	Destination netip.AddrPort `json:"destination"` // the reflector's own
+	Translated  bool           `json:"translated"`  // the source is not what the prober sent from, or the destination not what it sent to: NAT
+}
+
+// TimestampInfo says where the reflector's timestamps come from, in the words
+// of the registries of RFC 8972 section 5.
+type TimestampInfo struct {
+	SyncIn    string `json:"sync_in"`    // what the clock of T2 is synchronized by: ntp, ptp, ssu_bits, gnss, local, or a number
+	MethodIn  string `json:"method_in"`  // how T2 was obtained: hw_assist, sw_local, control_plane, or a number
+	SyncOut   string `json:"sync_out"`   // of T3
+	MethodOut string `json:"method_out"` // of T3
+}
+
+// DirectMeasurement is how many packets of the session both ends have counted so
+// far. Their differences between two reports are losses by direction.
+type DirectMeasurement struct {
+	SenderTx    uint32 `json:"sender_tx"`
+	ReflectorRx uint32 `json:"reflector_rx"`
+	ReflectorTx uint32 `json:"reflector_tx"`
+}
+
+// AccessReport is what the reflector returned of the report on an access
+// network.
+type AccessReport struct {
+	Access     uint8 `json:"access"`      // 1: 3GPP, 2: non-3GPP
+	ReturnCode uint8 `json:"return_code"` // 1: available, 2: unavailable
 }
 
 // Timestamps counts received packets by the source of their timestamps: the

@@ -11,7 +11,7 @@ func TestPortUnreachableIsAnEvent(t *testing.T) {
 		a := listen(t, Config{Local: at(loopback), Errors: true, TxTimestamps: true})
 		b := listen(t, Config{Local: at(loopback)})
 		nobody := closedPort(t, loopback)
-		const payload = "the first octets are quoted"
+		const payload = "the first octets are quoted, and no more"
 		ms := []Message{message(nobody, payload)}
 		write(t, a, ms...)
 		// The error that it left on the socket is not the next datagram's.

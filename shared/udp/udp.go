@@ -58,8 +58,9 @@ type Event struct {
 	QuotedLen int             // as far as the error told: so many octets
 }
 
-// QuoteSize is how much of a datagram an [Event] quotes at most.
-const QuoteSize = 16
+// QuoteSize is how much of a datagram an [Event] quotes at most: what tells
+// which session of a test it is of.
+const QuoteSize = 28
 
 // Config says what socket [Listen] opens.
 type Config struct {

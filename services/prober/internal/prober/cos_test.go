@@ -15,7 +15,7 @@ func TestClassOfServiceAtTheReflector(t *testing.T) {
 			asked := 0
 			b.forward(func(p udptest.Packet) []udptest.Delivery {
 				var c stamp.ClassOfService
-				if v, _ := findTLV(p.Payload[stamp.BaseSize:], stamp.TLVClassOfService); c.UnmarshalBinary(v) == nil && c == (stamp.ClassOfService{DSCP1: 46}) {
+				if x, _ := findTLV(p.Payload[stamp.BaseSize:], stamp.TLVClassOfService); c.UnmarshalBinary(x.Value) == nil && c == (stamp.ClassOfService{DSCP1: 46}) {
 					asked++
 				}
 				return udptest.Instant(p)

@@ -39,7 +39,7 @@ func (f *followUps) awaited(a *answer) bool {
 // followUp takes what a reply tells of the one before it.
 func (s *session) followUp(trailing []byte, format stamp.Format) {
 	var f stamp.FollowUp
-	if v, ok := findTLV(trailing, stamp.TLVFollowUpTelemetry); !ok || f.UnmarshalBinary(v) != nil {
+	if v, ok := answeredTLV(trailing, stamp.TLVFollowUpTelemetry); !ok || f.UnmarshalBinary(v) != nil {
 		return
 	}
 	t3, ok := f.Timestamp.UnixNano(format)
@@ -67,20 +67,4 @@ func (a *answer) correct(t3 int64) {
 	a.processing += later
 	a.rtt -= later
 	a.backward -= later
-}
-
-// findTLV gives the value of a reply's first TLV of a type, if the reflector
-// filled it in.
-func findTLV(trailing []byte, want stamp.TLVType) (value []byte, ok bool) {
-	for len(trailing) > 0 {
-		t, rest, err := stamp.NextTLV(trailing)
-		if err != nil {
-			return nil, false
-		}
-		if t.Type == want {
-			return t.Value, t.Flags&(stamp.FlagU|stamp.FlagM) == 0
-		}
-		trailing = rest
-	}
-	return nil, false
 }

@@ -78,6 +78,9 @@ func (g *group) report(r *sealed, prober string, clock udp.Clock, throttled time
 	e.Session.SSID, e.Session.Paths = 0, g.ports
 	e.Session.Source = netip.AddrPortFrom(e.Session.Source.Addr(), 0)
 	e.Samples, e.SamplesCut = nil, 0
+	if x := e.Extensions; x != nil {
+		x.Location, x.DirectMeasurement = nil, nil // of one session alone
+	}
 	return e
 }
 
@@ -92,6 +95,7 @@ func (i *interval) merge(o *interval) {
 		{&i.sendErrors, &o.sendErrors},
 		{&i.unexpected, &o.unexpected},
 		{&i.implausible, &o.implausible},
+		{&i.hmacFailed, &o.hmacFailed},
 		{&i.lateAfterReport, &o.lateAfterReport},
 		{&i.reordered, &o.reordered},
 		{&i.duplicates, &o.duplicates},
@@ -105,6 +109,7 @@ func (i *interval) merge(o *interval) {
 		*c.to += *c.from
 	}
 	i.steps = max(i.steps, o.steps) // each saw the same ones
+	i.told.merge(&o.told)
 	i.rtt.Merge(&o.rtt)
 	i.processing.Merge(&o.processing)
 	i.forward.Merge(&o.forward)

@@ -16,6 +16,7 @@ import (
 type interval struct {
 	planned, sent, received, late, lost   uint64
 	sendErrors, unexpected, implausible   uint64
+	hmacFailed                            uint64
 	lateAfterReport, reordered            uint64
 	duplicates, doubledThere, doubledBack uint64
 	remarked                              uint64
@@ -33,6 +34,7 @@ type interval struct {
 	reflectorTOS int                 // of the last request at the reflector, -1 unknown
 	estimate     stamp.ErrorEstimate // the reflector's last, 0 none
 	icmp         map[icmpKind]*events.ICMP
+	told         told
 
 	samples []sample // the first packets, as many as are asked for
 }

@@ -71,9 +71,13 @@ type link struct {
 // identity tells the sessions of an address apart, RFC 8972 section 3. Two have
 // the same only while one follows on the other.
 type identity struct {
-	peer netip.AddrPort
-	ssid uint16
+	peer          netip.AddrPort
+	ssid          uint16
+	authenticated bool
 }
+
+// identity tells the session apart from others of its link.
+func (s *session) identity() identity { return identity{s.target.Address, s.ssid, s.mac != nil} }
 
 // order is what a link is to do with a session.
 type order struct {
@@ -169,7 +173,7 @@ func (l *link) obey() {
 	l.mu.Unlock()
 	for _, o := range orders {
 		s := o.session
-		id := identity{s.target.Address, s.ssid}
+		id := s.identity()
 		switch o.what {
 		case join:
 			l.makeRoom(s)
@@ -230,9 +234,7 @@ func (l *link) send(s *session, n uint64, p *slot) error {
 	p.t1, p.mono = now.UnixNano(), int64(now.Sub(s.start))
 	p.wire = stamp.NewTimestamp(p.t1, s.format)
 	pkt.Timestamp = p.wire
-	if _, err := pkt.AppendBinary(s.payload[:0]); err != nil {
-		return err
-	}
+	s.encode(&pkt, n)
 	m := &l.out[0]
 	m.Buf, m.N, m.Peer, m.IfIndex, m.TOS = s.payload, len(s.payload), s.target.Address, s.ifIndex, int(s.dscp)<<2
 	if _, err := l.conn.Write(l.out[:]); err != nil {
@@ -260,34 +262,53 @@ func (l *link) event(e *udp.Event) {
 // concerned finds the sessions that an ICMP error is about. It quotes the
 // packet, with the SSID if it is long enough.
 func (l *link) concerned(e *udp.Event) []*session {
-	if q := e.Quoted[:e.QuotedLen]; len(q) >= 16 {
-		return l.sessions[identity{e.Peer, binary.BigEndian.Uint16(q[14:])}]
+	q := e.Quoted[:e.QuotedLen]
+	for _, at := range []struct {
+		ssid          int
+		authenticated bool
+	}{{14, false}, {26, true}} {
+		if len(q) < at.ssid+2 {
+			break
+		}
+		if of := l.sessions[identity{e.Peer, binary.BigEndian.Uint16(q[at.ssid:]), at.authenticated}]; len(of) > 0 {
+			return of
+		}
 	}
 	return l.peers[e.Peer]
 }
 
 func (l *link) message(m *udp.Message, now time.Time) {
 	of := l.peers[m.Peer]
-	if len(of) == 0 {
+	switch {
+	case len(of) == 0:
 		l.stray.Add(1)
-		return
-	}
-	var p stamp.ReflectorPacket
-	if m.Truncated || p.UnmarshalBinary(m.Buf[:m.N]) != nil {
+	case m.Truncated:
 		of[0].stray()
-		return
+	case !l.offer(m, now, of, true) && !l.offer(m, now, of, false):
+		of[0].stray()
+	}
+}
+
+// offer offers a datagram to the sessions of its sender as a reply of one kind.
+func (l *link) offer(m *udp.Message, now time.Time, of []*session, authenticated bool) bool {
+	var p stamp.ReflectorPacket
+	var err error
+	if authenticated {
+		err = p.UnmarshalAuthenticated(m.Buf[:m.N])
+	} else {
+		err = p.UnmarshalBinary(m.Buf[:m.N])
+	}
+	if err != nil {
+		return false
 	}
 	// A reflector that does not know the SSID returns zero, RFC 8972 section 3.
 	if p.SSID != 0 {
-		of = l.sessions[identity{m.Peer, p.SSID}]
+		of = l.sessions[identity{m.Peer, p.SSID, authenticated}]
 	}
 	for _, s := range of {
-		if s.receive(&p, m, now) {
-			return
+		if (s.mac != nil) == authenticated && s.receive(&p, m, now) {
+			return true
 		}
 	}
-	if len(of) == 0 {
-		of = l.peers[m.Peer]
-	}
-	of[0].stray()
+	return false
 }

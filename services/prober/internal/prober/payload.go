@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"strings"
 
 	"tinytwamp/shared/stamp"
 )
@@ -59,50 +58,16 @@ func (p *Padding) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// TLVs are the extensions that a session asks for (RFC 8972 section 4).
-type TLVs struct {
-	FollowUp       bool // Follow-Up Telemetry: when each reply really left
-	ClassOfService bool // DSCP and ECN as they arrive at the reflector; replies have the DSCP of the requests
-}
-
-// UnmarshalText reads the setting.
-func (t *TLVs) UnmarshalText(b []byte) error {
-	for name := range strings.SplitSeq(string(b), ",") {
-		switch strings.TrimSpace(name) {
-		case "":
-		case "follow-up":
-			t.FollowUp = true
-		case "cos":
-			t.ClassOfService = true
-		default:
-			return errors.New("must be of follow-up and cos, or empty")
-		}
-	}
-	return nil
-}
-
-// append adds the TLVs as a sender sends them.
-func (t TLVs) append(b []byte, dscp uint8) []byte {
-	if t.ClassOfService {
-		value := make([]byte, stamp.ClassOfServiceSize)
-		stamp.ClassOfService{DSCP1: dscp}.Put(value)
-		b = stamp.AppendTLV(b, stamp.TLV{Flags: stamp.FlagU, Type: stamp.TLVClassOfService, Value: value})
-	}
-	if t.FollowUp {
-		b = stamp.AppendTLV(b, stamp.TLV{Flags: stamp.FlagU, Type: stamp.TLVFollowUpTelemetry, Value: make([]byte, stamp.FollowUpSize)})
-	}
-	return b
-}
-
 // MaxSize is the most UDP payload that fits into an IPv4 packet.
 const MaxSize = 65507
 
-// Payload makes the packet that a session sends, with its base still empty:
-// size octets (0: as few as hold the rest), the TLVs, and padding, which is in
-// an Extra Padding TLV (RFC 8972 section 4.1) in stamp mode, bare otherwise.
-func Payload(mode Mode, size int, tlvs TLVs, dscp uint8, padding Padding, message string) ([]byte, error) {
-	b := tlvs.append(make([]byte, stamp.BaseSize), dscp)
-	base := len(b)
+// Payload makes the packet that a session sends, with its base (of so many
+// octets, by whether it is authenticated) still empty: size octets (0: as few as
+// hold the rest), the TLVs, and padding, which is in an Extra Padding TLV (RFC
+// 8972 section 4.1) in stamp mode, bare otherwise.
+func Payload(mode Mode, base, size int, tlvs TLVs, dscp uint8, padding Padding, message string) ([]byte, error) {
+	b := tlvs.append(make([]byte, base), dscp, base == stamp.AuthSize)
+	full := len(b)
 	var pad []byte
 	if padding == PadMessage && message != "" {
 		pad = stamp.AppendMessage(nil, message)
@@ -112,19 +77,19 @@ func Payload(mode Mode, size int, tlvs TLVs, dscp uint8, padding Padding, messag
 		header = stamp.TLVHeaderSize
 	}
 	if size == 0 {
-		size = base
+		size = full
 		if len(pad) > 0 {
 			size += header + len(pad)
 		}
 	}
-	room := size - base
+	room := size - full
 	switch {
 	case room == 0 && len(pad) == 0:
 		return b, nil
 	case room < header && len(pad) == 0:
-		return nil, fmt.Errorf("must be %d, or at least %d in stamp mode, where padding needs a header of 4 octets", base, base+header)
+		return nil, fmt.Errorf("must be %d, or at least %d in stamp mode, where padding needs a header of 4 octets", full, full+header)
 	case room < header+len(pad):
-		return nil, fmt.Errorf("must be at least %d, so that the message fits in, or the padding zero or random", base+header+len(pad))
+		return nil, fmt.Errorf("must be at least %d, so that the message fits in, or the padding zero or random", full+header+len(pad))
 	}
 	value := make([]byte, room-header)
 	copy(value, pad)

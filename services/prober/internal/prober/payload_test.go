@@ -41,7 +41,7 @@ func testPayload(t *testing.T, mode Mode, size int, padding Padding, message str
 		}
 	}
 	possible := want == 44 && inside == 0 || want-44 >= header+inside
-	b, err := Payload(mode, size, TLVs{}, 0, padding, message)
+	b, err := Payload(mode, stamp.BaseSize, size, TLVs{}, 0, padding, message)
 	if (err == nil) != possible {
 		t.Fatalf("error %v, possible is %v", err, possible)
 	}
@@ -74,7 +74,7 @@ func testPayload(t *testing.T, mode Mode, size int, padding Padding, message str
 // Random padding never begins like a TLV in light mode, where one in 256 would.
 func TestRandomPaddingIsNoTLV(t *testing.T) {
 	for range 5000 {
-		if b, _ := Payload(ModeLight, 45, TLVs{}, 0, PadRandom, ""); stamp.HasTLVs(b[44:]) {
+		if b, _ := Payload(ModeLight, stamp.BaseSize, 45, TLVs{}, 0, PadRandom, ""); stamp.HasTLVs(b[44:]) {
 			t.Fatal("a STAMP reflector takes the padding for TLVs")
 		}
 	}
@@ -85,11 +85,11 @@ func TestPayloadErrorsSayWhatToDo(t *testing.T) {
 		44: "must be at least 50, so that the message fits in, or the padding zero or random",
 		46: "must be at least 50, so that the message fits in, or the padding zero or random",
 	} {
-		if _, err := Payload(ModeSTAMP, size, TLVs{}, 0, PadMessage, "x"); err == nil || err.Error() != want {
+		if _, err := Payload(ModeSTAMP, stamp.BaseSize, size, TLVs{}, 0, PadMessage, "x"); err == nil || err.Error() != want {
 			t.Errorf("size %d: %v, want %s", size, err, want)
 		}
 	}
-	if _, err := Payload(ModeSTAMP, 46, TLVs{}, 0, PadZero, ""); err == nil {
+	if _, err := Payload(ModeSTAMP, stamp.BaseSize, 46, TLVs{}, 0, PadZero, ""); err == nil {
 		t.Error("a TLV header of 4 octets in 2")
 	}
 }

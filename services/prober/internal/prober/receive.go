@@ -44,6 +44,10 @@ func (s *session) receive(p *stamp.ReflectorPacket, m *udp.Message, now time.Tim
 	if !ok || s.ring.at(n).wire != p.SenderTimestamp {
 		return false
 	}
+	if s.mac != nil && !s.mac.Verify(m.Buf[:m.N]) {
+		s.interval.hmacFailed++
+		return true
+	}
 	if p.Sequence != uint32(n) {
 		s.ways.known = true
 	}
@@ -126,12 +130,18 @@ func (s *session) overdue(n uint64, k *slot, p *stamp.ReflectorPacket) {
 // answers takes the first reply to a packet that is waited for.
 func (s *session) answers(n uint64, k *slot, p *stamp.ReflectorPacket, m *udp.Message, now time.Time) {
 	k.answer = s.measure(k, p, m, now)
+	var tlvs []byte
+	if s.asks {
+		tlvs = s.trailing(m)
+		s.interval.told.take(tlvs)
+		k.answer.marked(tlvs)
+	}
 	k.answer.reordered = n < s.highest // RFC 4737 section 3.3
 	s.highest = max(s.highest, n)
 	k.state = received
 	if s.followUps.asked {
 		s.followUps.took(n, p.Sequence)
-		s.followUp(m.Buf[min(m.N, stamp.BaseSize):m.N], p.ErrorEstimate.Format())
+		s.followUp(tlvs, p.ErrorEstimate.Format())
 		return // it is not known in full yet
 	}
 	s.interval.arrived(&k.answer)
@@ -145,12 +155,6 @@ func (s *session) measure(k *slot, p *stamp.ReflectorPacket, m *udp.Message, now
 	}
 	if p.TTLKnown && p.SenderTTL != 0 {
 		a.senderTTL = int16(p.SenderTTL)
-	}
-	if s.asksCoS {
-		var c stamp.ClassOfService
-		if v, ok := findTLV(m.Buf[min(m.N, stamp.BaseSize):m.N], stamp.TLVClassOfService); ok && c.UnmarshalBinary(v) == nil {
-			a.senderTOS = int16(c.DSCP2)<<2 | int16(c.ECN)
-		}
 	}
 	t1, t4 := k.t1, m.Time
 	if k.tx >= t1 && k.tx <= t4 {
@@ -174,6 +178,14 @@ func (s *session) measure(k *slot, p *stamp.ReflectorPacket, m *udp.Message, now
 		a.oneWay = !stepped
 	}
 	return a
+}
+
+// marked takes what a Class of Service TLV tells of the request.
+func (a *answer) marked(tlvs []byte) {
+	var c stamp.ClassOfService
+	if v, ok := answeredTLV(tlvs, stamp.TLVClassOfService); ok && c.UnmarshalBinary(v) == nil {
+		a.senderTOS = int16(c.DSCP2)<<2 | int16(c.ECN)
+	}
 }
 
 // withoutStep takes a step of the wall clock out of the time between T1 and T4.

@@ -23,7 +23,8 @@ type reflector struct {
 	stateful bool
 	offset   time.Duration // of its clock
 	format   stamp.Format
-	behave   func(i int, r *answering) // changes what is done with the i-th request; may be nil
+	behave   func(i int, r *answering)   // changes what is done with the i-th request; may be nil
+	raw      func(request []byte) []byte // makes the reply instead; may be nil
 
 	mu        sync.Mutex
 	next      uint32 // sequence number
@@ -75,6 +76,12 @@ func (r *reflector) serve() {
 func (r *reflector) reflect(m *udp.Message) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.raw != nil {
+		if b := r.raw(m.Buf[:m.N]); b != nil {
+			_, _ = r.conn.Write([]udp.Message{{Buf: b, N: len(b), Peer: m.Peer}})
+		}
+		return
+	}
 	var p stamp.SenderPacket
 	if p.UnmarshalBinary(m.Buf[:m.N]) != nil {
 		return

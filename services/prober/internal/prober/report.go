@@ -23,7 +23,7 @@ func (r *sealed) report(prober string, clock udp.Clock, throttled time.Duration)
 		},
 		Planned: i.planned, Sent: i.sent, Received: i.received, Late: i.late, Lost: i.lost,
 		LostForward: r.forward, LostBackward: r.backward, LostUnresolved: r.unresolved,
-		Duplicates: i.duplicates, Reordered: i.reordered, Unexpected: i.unexpected, Implausible: i.implausible,
+		Duplicates: i.duplicates, Reordered: i.reordered, Unexpected: i.unexpected, Implausible: i.implausible, HMACFailed: i.hmacFailed,
 		LateAfterReport: i.lateAfterReport, SendErrors: i.sendErrors,
 		RTT: i.rtt.Report(), Processing: i.processing.Report(),
 		LossPeriods: i.losses.Report(), HopsForward: i.hopsThere.Report(), HopsBackward: i.hopsBack.Report(),
@@ -53,6 +53,9 @@ func (r *sealed) report(prober string, clock udp.Clock, throttled time.Duration)
 		dscp, ecn := uint8(i.reflectorTOS>>2), uint8(i.reflectorTOS&3)
 		e.Marking.ReflectorDSCP, e.Marking.ReflectorECN = &dscp, &ecn
 	}
+	if s.asks {
+		e.Extensions = i.told.report(&e.Session, s.target.Address)
+	}
 	valid := clock.Synchronized && i.steps == 0
 	if i.estimate != 0 {
 		synchronized, bound := i.estimate.Synchronized(), int64(i.estimate.Duration())
@@ -78,7 +81,7 @@ func (r *sealed) report(prober string, clock udp.Clock, throttled time.Duration)
 // describe says how the session tests.
 func (s *session) describe(source netip.AddrPort) events.Session {
 	return events.Session{
-		SSID: s.ssid, Mode: s.mode.String(), Source: source, IntervalNs: int64(s.plan.interval),
+		SSID: s.ssid, Mode: s.mode.String(), Auth: s.auth().String(), Source: source, IntervalNs: int64(s.plan.interval),
 		TimeoutNs: int64(s.timeout), Size: len(s.payload), Schedule: s.schedule.String(), Timestamp: s.format.String(),
 		Message: s.message,
 	}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tinytwamp/shared/events"
+	"tinytwamp/shared/stamp"
 	"tinytwamp/shared/udp"
 )
 
@@ -231,14 +232,10 @@ func (r *roster) build(m *member, e endpoint) (*session, error) {
 		return nil, err
 	}
 	t := &m.target.Test
-	packet, err := t.payload()
-	if err != nil {
-		return nil, fmt.Errorf("prober: size: %w", err)
-	}
 	pl := plan{
 		target:  events.Target{Name: m.target.Name, Host: m.target.Host, Labels: m.target.Labels, Address: bare},
 		ifIndex: ifIndex, mode: t.Mode, interval: t.Interval, schedule: t.Schedule, timeout: t.Timeout,
-		dscp: uint8(t.DSCP), ssid: t.SSID, format: t.Timestamp.Format, payload: packet, samples: t.Samples,
+		dscp: uint8(t.DSCP), ssid: t.SSID, format: t.Timestamp.Format, samples: t.Samples,
 		message: t.message(), spin: r.p.cfg.Spin && t.Interval < fineInterval,
 	}
 	if t.Mode == ModeLight {
@@ -252,6 +249,13 @@ func (r *roster) build(m *member, e endpoint) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	key, err := t.key(pl.ssid, bare.Addr())
+	if err != nil {
+		return nil, err
+	}
+	if pl.payload, err = t.payload(key != nil); err != nil {
+		return nil, fmt.Errorf("prober: size: %w", err)
+	}
 	if r.p.cfg.Continuous {
 		pl.every = r.p.cfg.ReportInterval
 	} else {
@@ -263,7 +267,12 @@ func (r *roster) build(m *member, e endpoint) (*session, error) {
 	if t.TLV.FollowUp {
 		s.followUps.ask()
 	}
-	s.asksCoS = t.TLV.ClassOfService
+	if key != nil {
+		s.authenticate(key)
+	}
+	direct, _ := findTLV(pl.payload[s.baseSize():], stamp.TLVDirectMeasurement)
+	s.direct = direct.Value
+	s.asks = t.TLV != TLVs{}
 	s.ways.known, s.ways.stateless = t.ReflectorState == Stateful, t.ReflectorState == Stateless
 	s.seat = seat{member: m, endpoint: e, link: l}
 	l.seats[bare] = append(l.seats[bare], s)

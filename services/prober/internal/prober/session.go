@@ -37,7 +37,9 @@ type session struct {
 	pool  *pool         // where intervals come from
 	seen  func(Reply)   // takes each reply to a packet; must not wait; may be nil
 
-	counters *counters // of the test
+	counters *counters  // of the test
+	mac      *stamp.MAC // nil: not authenticated; the link's
+	direct   []byte     // of payload: the value of a Direct Measurement TLV
 
 	// owned by the maker of reports
 	throttled time.Duration // of the process, when the last report was made
@@ -49,6 +51,7 @@ type session struct {
 
 	mu        sync.Mutex
 	ring      ring
+	draft     slot // of the packet that is being sent: a failure must not cost the ring an old one
 	planned   uint64
 	due       time.Time // of the next packet
 	stopped   bool      // no more packets
@@ -60,7 +63,7 @@ type session struct {
 	spare     *interval // for reuse, if it has grown
 	ways      direction
 	followUps followUps
-	asksCoS   bool
+	asks      bool   // for TLVs
 	shared    bool   // another session has the same addresses and ports
 	highest   uint64 // packet that was answered
 	source    netip.Addr
@@ -149,14 +152,14 @@ func (s *session) sendNext(now, drained time.Time) {
 	b := &s.bounds[len(s.bounds)-1]
 	b.planned++
 	s.planned++
-	p := s.ring.at(s.ring.next)
-	*p = slot{late: max(0, int64(now.Sub(s.due)))}
+	s.draft = slot{late: max(0, int64(now.Sub(s.due)))}
 	switch {
 	case now.Sub(s.due) > s.timeout+s.plan.interval:
 		// The host was away. A flood of all that was missed would measure nothing.
-	case s.out.send(s, s.ring.next, p) != nil:
+	case s.out.send(s, s.ring.next, &s.draft) != nil:
 		b.sendErrors++
 	default:
+		*s.ring.at(s.ring.next) = s.draft
 		s.ring.next++
 	}
 	s.due = s.due.Add(s.schedule.gap(s.plan.interval))

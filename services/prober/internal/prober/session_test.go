@@ -44,7 +44,7 @@ func sessionOn(t testing.TB, p *Prober, l *link, how Test) *session {
 	}
 	l.makeRoom(s)
 	l.peers[reflectorAddr] = append(l.peers[reflectorAddr], s)
-	id := identity{reflectorAddr, s.ssid}
+	id := s.identity()
 	l.sessions[id] = append(l.sessions[id], s)
 	return s
 }

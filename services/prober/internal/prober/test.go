@@ -27,12 +27,17 @@ type Test struct {
 
 	Mode      Mode       `env:"MODE" envDefault:"stamp" arg:"MODE" group:"Packets" help:"Protocol: stamp (RFC 8762) or light (TWAMP Light, RFC 5357)."`
 	Size      int        `env:"SIZE" envDefault:"0" arg:"OCTETS" group:"Packets" help:"UDP payload of a packet, 44 to 65507; 0: as the message needs."`
-	TLV       TLVs       `env:"TLV" default:"none" arg:"LIST" group:"Packets" list:"true" help:"Extensions of RFC 8972 to ask for: follow-up (a reply tells when the one before it really left, by the reflector's kernel), cos (a reply tells with which DSCP and ECN its request arrived)."`
+	TLV       TLVs       `env:"TLV" default:"none" arg:"LIST" group:"Packets" list:"true" help:"Extensions of RFC 8972 to ask for: follow-up (a reply tells when the one before it really left, by the reflector's kernel), cos (DSCP and ECN with which a request arrived), location (addresses and ports with which it arrived: finds NAT), timestamp-info (where the reflector's timestamps come from), direct (packets as both ends count them), access-3gpp or access-non-3gpp (Access Report)."`
 	Padding   Padding    `env:"PADDING" envDefault:"message" arg:"WHAT" group:"Packets" help:"What fills a packet behind its base: message, zero or random."`
 	Message   string     `env:"MESSAGE" envDefault:"TWAMP test message" arg:"TEXT" group:"Packets" help:"Readable message in each packet, which the reflector logs; at most 256 octets."`
 	DSCP      stamp.DSCP `env:"DSCP" envDefault:"0" arg:"DSCP" group:"Packets" help:"Differentiated services code point of the packets: 0 to 63, or a name such as EF, AF41 or CS1."`
 	Timestamp Format     `env:"TIMESTAMP" envDefault:"ntp" arg:"FORMAT" group:"Packets" help:"Format of the sender's timestamps: ntp or ptp (RFC 8186)."`
 	SSID      uint16     `env:"SSID" envDefault:"0" arg:"ID" group:"Packets" help:"Session-Sender identifier (RFC 8972) of the sessions; 0: a random one for each."`
+
+	Auth    Auth   `env:"AUTH" envDefault:"none" arg:"MODE" group:"Packets" help:"Least protection of packets that is accepted: none, or authenticated (RFC 8762). With none they are authenticated as well if the key file has a key for the target."`
+	KeyFile string `env:"KEY_FILE" default:"none" arg:"FILE" group:"Packets" help:"Keys of authenticated mode, one selector and key a line: * or ssid:4660 or a prefix of targets, then hexadecimal digits. The first that fits wins, as in the reflector's -keys-file. Not readable by all."`
+
+	keys stamp.Keys // of KeyFile, once checked
 }
 
 // Bounds of settings.
@@ -71,9 +76,10 @@ func (t *Test) Check() []service.Problem {
 	if a := t.Source.Addr(); a.IsValid() && !a.IsUnspecified() && !t.Family.holds(a) {
 		bad("FAMILY", "must be that of the source address %v, or any", a)
 	}
+	t.checkAuth(bad)
 	if t.Size != 0 && (t.Size < stamp.BaseSize || t.Size > MaxSize) {
 		bad("SIZE", "must be 0, or from %d to %d", stamp.BaseSize, MaxSize)
-	} else if _, err := t.payload(); err != nil {
+	} else if _, err := t.payload(t.Auth == Authenticated); err != nil {
 		bad("SIZE", "%v", err)
 	}
 	if t.TLV != (TLVs{}) && t.Mode != ModeSTAMP {
@@ -86,8 +92,12 @@ func (t *Test) Check() []service.Problem {
 }
 
 // payload makes the packet that a session of the test sends.
-func (t *Test) payload() ([]byte, error) {
-	return Payload(t.Mode, t.Size, t.TLV, uint8(t.DSCP), t.Padding, t.Message)
+func (t *Test) payload(authenticated bool) ([]byte, error) {
+	base := stamp.BaseSize
+	if authenticated {
+		base = stamp.AuthSize
+	}
+	return Payload(t.Mode, base, t.Size, t.TLV, uint8(t.DSCP), t.Padding, t.Message)
 }
 
 // message is what can be read in each packet.
