@@ -4,11 +4,12 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // Names of the reflector's metrics.
 const (
-	metricReceived = "twamp_reflector_packets_received_total"
-	metricReplies  = "twamp_reflector_replies_sent_total"
-	metricDropped  = "twamp_reflector_packets_dropped_total"
-	metricSessions = "twamp_reflector_sessions"
-	metricRefused  = "twamp_reflector_stateless_replies_total"
+	metricReceived  = "twamp_reflector_packets_received_total"
+	metricReplies   = "twamp_reflector_replies_sent_total"
+	metricDropped   = "twamp_reflector_packets_dropped_total"
+	metricSessions  = "twamp_reflector_sessions"
+	metricRefused   = "twamp_reflector_stateless_replies_total"
+	metricDisplaced = "twamp_reflector_sessions_displaced_total"
 )
 
 // Register makes the reflector's counters known to a metrics registry.
@@ -26,7 +27,14 @@ func (r *Reflector) Register(reg prometheus.Registerer) {
 	if r.table == nil {
 		return
 	}
-	counter(metricRefused, "Requests answered without state because the session table was full.", nil, r.table.refusals)
+	counter(metricRefused, "Requests answered without state because the session table was full.", nil, func() uint64 {
+		refused, _ := r.table.pressure()
+		return refused
+	})
+	counter(metricDisplaced, "Silent sessions that made room for new ones in a full session table.", nil, func() uint64 {
+		_, displaced := r.table.pressure()
+		return displaced
+	})
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: metricSessions, Help: "Live test sessions."},
 		func() float64 { return float64(r.table.len()) }))
 }

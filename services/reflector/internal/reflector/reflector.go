@@ -58,8 +58,9 @@ type Reflector struct {
 	workers  []*worker
 
 	reported struct { // owned by the test log's goroutine
-		drops   [reasons]uint64
-		refused uint64
+		drops              [reasons]uint64
+		refused, displaced uint64 // with the last warning
+		warning            seldom
 	}
 }
 
@@ -203,11 +204,7 @@ func (r *Reflector) readClock() {
 func (r *Reflector) summarize(now time.Time, add func(events.Record)) {
 	if r.table != nil {
 		r.table.expire(now.UnixNano(), func(s session) { add(ended(s, now, "idle")) })
-		if refused := r.table.refusals(); refused > r.reported.refused {
-			r.cfg.Log.Warn("session table is full: new sessions are answered without state, raise -session-table",
-				"packets", refused-r.reported.refused)
-			r.reported.refused = refused
-		}
+		r.tellPressure(now, add)
 	}
 	for why := range reasons {
 		d := &r.counters.drops[why]
@@ -220,6 +217,24 @@ func (r *Reflector) summarize(now time.Time, add func(events.Record)) {
 			r.reported.drops[why] = count
 		}
 	}
+}
+
+// tellPressure tells that sessions found no place or lost it.
+func (r *Reflector) tellPressure(now time.Time, add func(events.Record)) {
+	gone, untold := r.table.takeGone()
+	for _, s := range gone {
+		add(ended(s, now, "displaced by others"))
+	}
+	r.log.omitted.Add(untold)
+	refused, displaced := r.table.pressure()
+	last := &r.reported
+	if refused == last.refused && displaced == last.displaced || !last.warning.due(now) {
+		return
+	}
+	r.cfg.Log.Warn("session table is full: silent sessions make room, or new ones are answered without state; "+
+		"raise -session-table, or name the senders with -allow or the sessions with -sessions",
+		"stateless_packets", refused-last.refused, "displaced_sessions", displaced-last.displaced)
+	last.refused, last.displaced = refused, displaced
 }
 
 // dropped is how many packets were dropped for a reason so far.

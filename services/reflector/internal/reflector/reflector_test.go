@@ -109,7 +109,8 @@ func TestIdleSessionsAreTold(t *testing.T) {
 	})
 }
 
-// A full table is told to the operator, with what to do.
+// A full table is told to the operator with what to do: at once, and then once
+// a minute.
 func TestFullTableWarns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -120,10 +121,18 @@ func TestFullTableWarns(t *testing.T) {
 		}).start()
 		s := g.sender(client)
 		s.send(server, request(0, 1), request(0, 2), request(0, 3))
-		time.Sleep(5 * time.Second)
+		time.Sleep(7 * time.Second) // the one session falls silent
+		for range 100 {
+			s.send(server, request(0, 2), request(0, 3))
+			time.Sleep(time.Second)
+		}
 		g.stop()
-		if n := strings.Count(log.String(), "raise -session-table"); n != 1 || !strings.Contains(log.String(), "packets=2") {
-			t.Errorf("the log says\n%s", log.String())
+		said := log.String()
+		if n := strings.Count(said, "raise -session-table"); n != 2 {
+			t.Errorf("%d warnings in 107 seconds, want 2:\n%s", n, said)
+		}
+		if !strings.Contains(said, "stateless_packets=2 displaced_sessions=0") || !strings.Contains(said, "displaced_sessions=1\n") {
+			t.Errorf("the warnings do not count:\n%s", said)
 		}
 	})
 }

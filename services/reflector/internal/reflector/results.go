@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"tinytwamp/shared/events"
@@ -27,6 +28,9 @@ type results struct {
 	table     *table           // nil: stateless, nothing can be verified
 	log       *testLog
 	slog      *slog.Logger
+
+	foreign atomic.Uint64 // results ignored since the last warning
+	warning seldom
 }
 
 // run subscribes to the results for each own address, and follows the host's
@@ -113,14 +117,17 @@ func (r *results) handle(subject string, body []byte) {
 		return
 	}
 	if name, ok := events.SubjectName(subject); !ok || name != e.Name() {
-		r.slog.Warn("result of another prober than its subject names ignored", "subject", subject, "source", e.Source)
+		r.foreign.Add(1)
+		if r.warning.due(time.Now()) {
+			r.slog.Warn("result of another prober than its subject names ignored", "subject", subject, "source", e.Source, "results", r.foreign.Swap(0))
+		}
 		return
 	}
 	if len(rtt.Session.Paths) > 0 {
 		return // each path's own result comes, too
 	}
 	result := &events.Result{
-		Prober: e.Name(), Target: clip(rtt.Target.Name), Event: clip(e.ID),
+		Prober: e.Name(), Target: clip(rtt.Target.Name, maxName), Event: clip(e.ID, maxID),
 		Sent: rtt.Sent, Received: rtt.Received, Lost: rtt.Lost,
 		Verified: r.table != nil && r.table.knows(rtt.Session.SSID, rtt.Session.Source.Port()),
 	}
@@ -134,8 +141,11 @@ func (r *results) handle(subject string, body []byte) {
 	})
 }
 
-// maxName bounds what a stranger's names add to the test log: a host name is
-// not longer.
-const maxName = 253
+// Bounds of what a stranger's names add to the test log: a host name is not
+// longer, nor is the id of an event.
+const (
+	maxName = 253
+	maxID   = 64
+)
 
-func clip(s string) string { return s[:min(len(s), maxName)] }
+func clip(s string, most int) string { return s[:min(len(s), most)] }

@@ -254,3 +254,25 @@ func TestSubscriptions(t *testing.T) {
 		}
 	})
 }
+
+// A prober that publishes under another's name is warned of at once, and then
+// once a minute, however much it publishes.
+func TestForeignResultsWarnSeldom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		address := netip.MustParseAddrPort("[2001:db8::2]:862")
+		e, err := events.NewSource("prober", "mallory").Encode(time.Now(), report(address.String(), "[2001:db8::1]:40000", 7, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res := &results{slog: slog.New(slog.NewTextHandler(&log, nil))}
+		for range 100 {
+			res.handle(events.RTTSubject("p1", "r1", address), e.Body)
+			time.Sleep(time.Second)
+		}
+		if said := log.String(); strings.Count(said, "level=WARN") != 2 || !strings.Contains(said, "results=1\n") || !strings.Contains(said, "results=60\n") {
+			t.Errorf("the log says\n%s", said)
+		}
+	})
+}

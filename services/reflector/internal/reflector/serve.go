@@ -219,8 +219,8 @@ func (w *worker) enter(m *udp.Message, req *stamp.SenderPacket, out *reply) (f n
 
 // note hands a request to the test log, if that follows it.
 func (w *worker) note(m *udp.Message, req *stamp.SenderPacket, f *noted, opened bool) {
-	if opened {
-		w.log.packet(events.SessionOpened, m.Time, f.key, 0, nil)
+	if opened && !w.log.session(m.Time, f.key) {
+		f.yes = false
 	}
 	switch {
 	case w.logging == LogOff:

@@ -42,30 +42,10 @@ func TestSequencePerSession(t *testing.T) {
 	}
 }
 
-func TestFullTableKeepsItsSessions(t *testing.T) {
-	t.Parallel()
-	tb := newTable(2)
-	tb.touch(testKey(0), 0, 0)
-	tb.touch(testKey(1), 0, 0)
-	for n := 2; n < 100; n++ {
-		if _, _, _, ok := tb.touch(testKey(n), 1, 0); ok {
-			t.Fatalf("session %d found a place in a table of 2", n)
-		}
-	}
-	for n := range 2 {
-		if got, _, _, ok := tb.touch(testKey(n), 2, 0); !ok || got != 1 {
-			t.Errorf("session %d: sequence %d, ok %v; want it where it was", n, got, ok)
-		}
-	}
-	if tb.refusals() != 98 || tb.len() != 2 || len(tb.ids) != 2 {
-		t.Errorf("%d refusals, %d sessions, %d ids", tb.refusals(), tb.len(), len(tb.ids))
-	}
-	// A place that becomes free is given away.
-	tb.drain(func(session) {})
-	if got, opened, _, ok := tb.touch(testKey(50), 3, 0); !ok || !opened || got != 0 {
-		t.Errorf("after drain: sequence %d, opened %v, ok %v", got, opened, ok)
-	}
-}
+// refusals and displacements of a table.
+func refusals(tb *table) uint64 { n, _ := tb.pressure(); return n }
+
+func displacements(tb *table) uint64 { _, n := tb.pressure(); return n }
 
 func TestIdleSessionsExpire(t *testing.T) {
 	t.Parallel()
@@ -127,28 +107,54 @@ func TestEndedSessionsDoNotHoldTheTable(t *testing.T) {
 
 // model is what a table should do, in the plainest way.
 type model struct {
-	bound    int
-	sessions map[key]*session
-	refused  uint64
+	bound              int
+	sessions           map[key]*session
+	refused, displaced uint64
 }
 
 func (m *model) touch(k key, now, every int64) (uint32, bool, bool, bool) {
 	s := m.sessions[k]
 	if s == nil {
-		if len(m.sessions) == m.bound {
+		if len(m.sessions) == m.bound && !m.displace(now) {
 			m.refused++
 			return 0, false, false, false
 		}
-		s = &session{noted: now - every}
+		s = &session{noted: now - every, opened: now}
 		m.sessions[k] = s
 	}
 	s.packets++
 	s.seen = now
+	if s.packets >= provenPackets && now-s.opened >= int64(provenTime) {
+		s.proven = true
+	}
 	note := now-s.noted >= every
 	if note {
 		s.noted = now
 	}
 	return s.packets - 1, s.packets == 1, note, true
+}
+
+// displace removes the unproven session that is silent for the longest, else
+// the proven one.
+func (m *model) displace(now int64) bool {
+	for _, c := range []struct {
+		proven bool
+		idle   time.Duration
+	}{{false, idleUnproven}, {true, idleProven}} {
+		var victim key
+		var longest *session
+		for k, s := range m.sessions {
+			if s.proven == c.proven && (longest == nil || s.seen < longest.seen) {
+				victim, longest = k, s
+			}
+		}
+		if longest != nil && now-longest.seen >= int64(c.idle) {
+			delete(m.sessions, victim)
+			m.displaced++
+			return true
+		}
+	}
+	return false
 }
 
 func (m *model) expire(now int64) (keys []key) {
@@ -174,7 +180,7 @@ func TestTableAgainstModel(t *testing.T) {
 		tb, m := newTable(10), model{bound: 10, sessions: map[key]*session{}}
 		var now int64
 		for step := range 2000 {
-			now += random.Int64N(int64(idle) / 8)
+			now += 1 + random.Int64N(int64(time.Second)<<random.IntN(8))
 			n := random.IntN(16)
 			switch k := testKey(n); random.IntN(10) {
 			case 0:
@@ -195,7 +201,7 @@ func TestTableAgainstModel(t *testing.T) {
 			checkTable(t, tb, &m)
 		}
 		compareSets(t, endedKeys(tb.drain), slices.Collect(maps.Keys(m.sessions)))
-		if tb.len() != 0 || len(tb.ids) != 0 || tb.oldest != nil || tb.newest != nil {
+		if tb.len() != 0 || len(tb.ids) != 0 || tb.unproven != (list{}) || tb.proven != (list{}) {
 			t.Fatalf("seed %d: a drained table holds %d sessions, %d ids", seed, tb.len(), len(tb.ids))
 		}
 	}
@@ -205,17 +211,20 @@ func TestTableAgainstModel(t *testing.T) {
 func checkTable(t *testing.T, tb *table, m *model) {
 	t.Helper()
 	listed, ids := 0, 0
-	for s := tb.oldest; s != nil; s = s.next {
-		listed++
-		if s.next == nil && tb.newest != s || s.next != nil && (s.next.prev != s || s.next.seen < s.seen) {
-			t.Fatal("the list is not in order")
+	for _, l := range []*list{&tb.unproven, &tb.proven} {
+		for s := l.oldest; s != nil; s = s.next {
+			listed++
+			if s.next == nil && l.newest != s || s.next != nil && (s.next.prev != s || s.next.seen < s.seen) {
+				t.Fatal("a list is not in order")
+			}
 		}
 	}
 	for _, n := range tb.ids {
 		ids += n
 	}
-	if want := len(m.sessions); listed != want || ids != want || tb.len() != want || tb.refusals() != m.refused {
-		t.Fatalf("%d sessions in the list, %d ids, %d in the map, %d refused; want %d, %d refused", listed, ids, tb.len(), tb.refusals(), want, m.refused)
+	if want := len(m.sessions); listed != want || ids != want || tb.len() != want || refusals(tb) != m.refused || displacements(tb) != m.displaced {
+		t.Fatalf("%d sessions in the lists, %d ids, %d in the map, %d refused, %d displaced; want %d, %d refused, %d displaced",
+			listed, ids, tb.len(), refusals(tb), displacements(tb), want, m.refused, m.displaced)
 	}
 }
 
@@ -246,11 +255,12 @@ func TestTableConcurrently(t *testing.T) {
 				tb.touch(testKey((w+i)%12), int64(i), 0)
 				tb.knows(1, 40000)
 				tb.expire(int64(i), func(session) {})
+				tb.takeGone()
 			}
 		})
 	}
 	all.Wait()
-	packets := tb.refusals()
+	packets := refusals(tb) // and nothing is silent for long enough to be displaced
 	tb.drain(func(s session) { packets += uint64(s.packets) })
 	if packets != 4*500 {
 		t.Errorf("%d of 2000 packets are accounted for", packets)

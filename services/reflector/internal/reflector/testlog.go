@@ -12,11 +12,23 @@ import (
 	"tinytwamp/shared/stamp"
 )
 
-// Bounds of the test log. The rest is counted as omitted.
-const (
-	noteQueue     = 1024 // notes on their way from the packet loop
-	recordsPerLog = 512  // records in one event, which goes out once a second
-)
+// noteQueue bounds the notes on their way from the packet loop. The rest is
+// counted as omitted.
+const noteQueue = 1024
+
+// share bounds the records of a kind in one event, which goes out once a
+// second: a flood of one kind leaves the others their room, and the event is
+// not too large for a NATS server. The rest is counted as omitted.
+func share(kind events.RecordKind) int {
+	switch kind {
+	case events.PacketReceived, events.ResponseSent:
+		return 256
+	case events.ResultReceived:
+		return 128
+	default:
+		return 64
+	}
+}
 
 // Logging says which packets the test log follows: the least time between two
 // of a session, in ns.
@@ -57,6 +69,17 @@ type note struct {
 	message     [stamp.MaxMessage]byte
 }
 
+func (n *note) record() events.Record {
+	r := events.Record{
+		Time: time.Unix(0, n.time).UTC(), Kind: n.kind, Peer: n.peer, Local: n.local, SSID: n.ssid,
+		Size: n.size, Message: string(n.message[:n.messageLen]),
+	}
+	if n.kind != events.SessionOpened {
+		r.Sequence = new(n.sequence)
+	}
+	return r
+}
+
 // testLog gathers records, writes each as a readable line, and sends them on
 // in batches.
 type testLog struct {
@@ -67,8 +90,11 @@ type testLog struct {
 	free    chan *note // notes for reuse
 	results chan events.Record
 	omitted atomic.Uint64
+	opened  atomic.Int64 // sessions since the last flush
 
-	batch []events.Record // owned by run
+	// owned by run
+	batch []events.Record
+	of    map[events.RecordKind]int // records in batch by kind
 }
 
 func newTestLog(line func(time.Time, string, string), publish func(time.Time, *events.Log)) *testLog {
@@ -78,11 +104,24 @@ func newTestLog(line func(time.Time, string, string), publish func(time.Time, *e
 		notes:   make(chan *note, noteQueue),
 		free:    make(chan *note, noteQueue),
 		results: make(chan events.Record, noteQueue),
+		of:      make(map[events.RecordKind]int),
 	}
 	for range noteQueue {
 		l.free <- new(note)
 	}
 	return l
+}
+
+// session notes a new session, or says that there are too many to note this one
+// and its first packet. Here, and not only when the notes are taken: a flood of
+// new sessions is not to keep the packet loop busy with notes.
+func (l *testLog) session(at int64, k key) bool {
+	if l.opened.Add(1) > int64(share(events.SessionOpened)) {
+		l.omitted.Add(1)
+		return false
+	}
+	l.packet(events.SessionOpened, at, k, 0, nil)
+	return true
 }
 
 // packet notes a request, a reply, or (without octets) a new session. It never waits.
@@ -151,32 +190,41 @@ func (l *testLog) takeAll() {
 }
 
 func (l *testLog) addNote(n *note) {
-	r := events.Record{
-		Time: time.Unix(0, n.time).UTC(), Kind: n.kind, Peer: n.peer, Local: n.local, SSID: n.ssid,
-		Size: n.size, Message: string(n.message[:n.messageLen]),
-	}
-	if n.kind != events.SessionOpened {
-		sequence := n.sequence
-		r.Sequence = &sequence
+	if l.hasRoom(n.kind) {
+		l.put(n.record())
 	}
 	l.free <- n
-	l.add(r)
 }
 
 func (l *testLog) add(r events.Record) {
-	if len(l.batch) == recordsPerLog {
-		l.omitted.Add(1)
-		return
+	if l.hasRoom(r.Kind) {
+		l.put(r)
 	}
+}
+
+// hasRoom says whether there is room for a record, and counts it as omitted
+// where there is none.
+func (l *testLog) hasRoom(kind events.RecordKind) bool {
+	if l.of[kind] == share(kind) {
+		l.omitted.Add(1)
+		return false
+	}
+	return true
+}
+
+func (l *testLog) put(r events.Record) {
+	l.of[r.Kind]++
 	l.batch = append(l.batch, r)
 	l.line(r.Time, string(r.Kind), r.Text())
 }
 
 func (l *testLog) flush(now time.Time) {
+	l.opened.Store(0)
 	omitted := l.omitted.Swap(0)
 	if len(l.batch) == 0 && omitted == 0 {
 		return
 	}
 	l.publish(now, &events.Log{Service: "reflector", Records: l.batch, Omitted: omitted})
 	l.batch = l.batch[:0]
+	clear(l.of)
 }

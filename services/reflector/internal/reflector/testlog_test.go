@@ -2,6 +2,7 @@ package reflector
 
 import (
 	"context"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -152,8 +153,9 @@ func TestLogCap(t *testing.T) {
 		if total := uint64(len(records)) + omitted; total != 2*packets+1 {
 			t.Errorf("%d records and %d omitted, %d in all; want %d", len(records), omitted, total, 2*packets+1)
 		}
-		if len(g.logs) != 3 || len(records) != 3*recordsPerLog {
-			t.Errorf("%d events with %d records, want 3 with %d", len(g.logs), len(records), 3*recordsPerLog)
+		want := 1 + 3*(share(events.PacketReceived)+share(events.ResponseSent))
+		if len(g.logs) != 3 || len(records) != want {
+			t.Errorf("%d events with %d records, want 3 with %d", len(g.logs), len(records), want)
 		}
 		for i, l := range g.logs {
 			if i > 0 && l.at.Sub(g.logs[i-1].at) < time.Second {
@@ -192,6 +194,43 @@ func TestStuckLogHoldsNothingUp(t *testing.T) {
 	})
 }
 
+// A flood of new sessions makes a line and a record of some of them, and leaves
+// the log its room for the rest of what happens.
+func TestFloodOfSessionsInTheLog(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const table, flood = 1000, 5000
+		g := newRig(t, server, func(c *Config) { c.SessionTable = table }).start()
+		s := g.sender(client)
+		for i := range 2 * flood {
+			s.send(server, request(0, uint16(i)))
+			if i == flood {
+				time.Sleep(idleUnproven + time.Second/2) // from here on they displace those before
+			}
+		}
+		s.send(server, []byte("junk"))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		records, omitted := g.sent()
+		for _, kind := range []events.RecordKind{events.SessionOpened, events.PacketReceived, events.ResponseSent} {
+			if n := count(records, kind); n != 2*share(events.SessionOpened) {
+				t.Errorf("%d records %v of two floods, want %d", n, kind, 2*share(events.SessionOpened))
+			}
+		}
+		if n := count(records, events.SessionEnded); n != share(events.SessionEnded) || displacements(g.r.table) != table {
+			t.Errorf("%d ends of sessions are told of %d, want %d of %d", n, displacements(g.r.table), share(events.SessionEnded), table)
+		}
+		if n := count(records, events.PacketDropped); n != 1 {
+			t.Errorf("%d records tell of the drop", n)
+		}
+		opened, replies, drops := 2*table, 2*flood, 1
+		if want := opened + 2*replies + table + drops; uint64(len(records))+omitted != uint64(want) {
+			t.Errorf("%d records and %d omitted, want %d in all", len(records), omitted, want)
+		}
+		g.stop()
+	})
+}
+
 // The end of the log loses nothing that waits for it.
 func TestLogTakesWhatIsLeft(t *testing.T) {
 	t.Parallel()
@@ -220,14 +259,31 @@ func TestLargestEventFits(t *testing.T) {
 	address := netip.MustParseAddrPort("[2001:db8:1111:2222:3333:4444:5555:6666]:65535")
 	k := key{peer: address, local: address, ssid: 65535}
 	pkt := request(1<<32-1, 0, []byte(strings.Repeat("\x01", stamp.MaxMessage)+"\x00")...)
-	for range 2 * recordsPerLog {
+	result := &events.Result{
+		Prober: strings.Repeat("p", 63), Target: strings.Repeat("\x01", maxName), Event: strings.Repeat("\x01", maxID),
+		RTTNs: new(int64(math.MaxInt64)),
+	}
+	const each = 1000 // more than the share of any kind
+	for range each {
+		l.session(testT2+1, k)
 		l.packet(events.PacketReceived, testT2+1, k, 1<<32-1, pkt)
+		l.packet(events.ResponseSent, testT2+1, k, 1<<32-1, pkt)
 		l.takeAll()
+		l.add(ended(session{key: k, packets: 1<<32 - 1}, time.Now(), "reflector stopped"))
+		l.add(events.Record{Time: time.Now(), Kind: events.PacketDropped, Peer: address, Reason: kernelBuffer.String(), Count: math.MaxUint64})
+		l.add(events.Record{Time: time.Now(), Kind: events.ResultReceived, Peer: address, Local: address, Result: result})
 	}
 	l.flush(time.Now())
 	largest := rec.logs[0]
-	if len(largest.Records) != recordsPerLog || largest.Omitted != recordsPerLog {
-		t.Fatalf("%d records, %d omitted", len(largest.Records), largest.Omitted)
+	for _, kind := range []events.RecordKind{
+		events.SessionOpened, events.PacketReceived, events.ResponseSent, events.SessionEnded, events.PacketDropped, events.ResultReceived,
+	} {
+		if n := count(largest.Records, kind); n != share(kind) {
+			t.Errorf("%d records %v, want %d", n, kind, share(kind))
+		}
+	}
+	if total := uint64(len(largest.Records)) + largest.Omitted; total != 6*each {
+		t.Errorf("%d records are accounted for, want %d", total, 6*each)
 	}
 	e, err := events.NewSource("reflector", strings.Repeat("r", 63)).Encode(time.Now(), &largest.Log)
 	if err != nil {
