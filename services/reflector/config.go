@@ -19,18 +19,21 @@ type Config struct {
 	Common service.Settings
 	Bus    bus.Settings
 
-	Listen         []Address         `env:"LISTEN" envDefault:"[::]:862,0.0.0.0:862" arg:"ADDRESSES" group:"Reflector" help:"UDP addresses to answer test packets on; port 862 where none is named."`
-	ControlListen  string            `env:"CONTROL_LISTEN" default:"off" arg:"ADDRESSES" group:"Reflector" help:"TCP addresses for TWAMP-Control. This version answers STAMP and TWAMP Light only: leave it empty."`
-	Advertise      []Address         `env:"ADVERTISE" default:"none" arg:"ADDRESSES" group:"Reflector" help:"Addresses that probers see instead of this host's own, behind NAT: results of tests against them are heard, too."`
-	Stateless      bool              `env:"STATELESS" envDefault:"false" group:"Reflector" help:"Keep no sessions: replies take the sender's sequence number, so nobody can tell the direction of a loss."`
-	SessionTable   int               `env:"SESSION_TABLE" envDefault:"65536" arg:"N" group:"Reflector" help:"Most sessions kept at a time; those beyond are answered without state."`
-	Strict         bool              `env:"STRICT" envDefault:"false" group:"Reflector" help:"Take all octets behind the base packet for TLVs (RFC 8972), never for padding."`
-	Workers        int               `env:"WORKERS" envDefault:"1" arg:"N" group:"Reflector" help:"Sockets for each address, each with a worker of its own (SO_REUSEPORT): as many as there are CPUs to give, where one is not enough."`
-	Realtime       bool              `env:"REALTIME" envDefault:"false" group:"Reflector" help:"Ask for real-time priority (SCHED_FIFO) for the threads that answer packets."`
-	LogPackets     reflector.Logging `env:"LOG_PACKETS" envDefault:"sampled" arg:"WHICH" group:"Reflector" help:"Test packets in the test log: off, sampled (one a second of each session) or all, up to a cap."`
-	Allow          []netip.Prefix    `env:"ALLOW" default:"all" arg:"PREFIXES" group:"Guards" help:"Senders that are answered."`
-	AllowSymmetric []netip.Prefix    `env:"ALLOW_SYMMETRIC" default:"none" arg:"PREFIXES" group:"Guards" help:"Senders that are answered although they send from port 862 or one that this reflector listens on; others are dropped as a loop between reflectors."`
-	CoSAllow       []stamp.DSCP      `env:"COS_ALLOW" default:"all" arg:"DSCPS" group:"Guards" help:"Code points that a sender may have for its replies by a Class of Service TLV (RFC 8972), as numbers or names; where it asks for another, the reply has that of the request and says so."`
+	Listen         []Address               `env:"LISTEN" envDefault:"[::]:862,0.0.0.0:862" arg:"ADDRESSES" group:"Reflector" help:"UDP addresses to answer test packets on; port 862 where none is named."`
+	ControlListen  string                  `env:"CONTROL_LISTEN" default:"off" arg:"ADDRESSES" group:"Reflector" help:"TCP addresses for TWAMP-Control. This version answers STAMP and TWAMP Light only: leave it empty."`
+	Advertise      []Address               `env:"ADVERTISE" default:"none" arg:"ADDRESSES" group:"Reflector" help:"Addresses that probers see instead of this host's own, behind NAT: results of tests against them are heard, too."`
+	Stateless      bool                    `env:"STATELESS" envDefault:"false" group:"Reflector" help:"Keep no sessions: replies take the sender's sequence number, so nobody can tell the direction of a loss."`
+	SessionTable   int                     `env:"SESSION_TABLE" envDefault:"65536" arg:"N" group:"Reflector" help:"Most sessions kept at a time; in a full table a new one takes the place of one that is silent, or is answered without state."`
+	Strict         bool                    `env:"STRICT" envDefault:"false" group:"Reflector" help:"Take all octets behind the base packet for TLVs (RFC 8972), never for padding."`
+	Workers        int                     `env:"WORKERS" envDefault:"1" arg:"N" group:"Reflector" help:"Sockets for each address, each with a worker of its own (SO_REUSEPORT): as many as there are CPUs to give, where one is not enough."`
+	Realtime       bool                    `env:"REALTIME" envDefault:"false" group:"Reflector" help:"Ask for real-time priority (SCHED_FIFO) for the threads that answer packets."`
+	LogPackets     reflector.Logging       `env:"LOG_PACKETS" envDefault:"sampled" arg:"WHICH" group:"Reflector" help:"Test packets in the test log: off, sampled (one a second of each session) or all, up to a cap."`
+	Allow          []netip.Prefix          `env:"ALLOW" default:"all" arg:"PREFIXES" group:"Guards" help:"Senders that are answered."`
+	AllowSymmetric []netip.Prefix          `env:"ALLOW_SYMMETRIC" default:"none" arg:"PREFIXES" group:"Guards" help:"Senders that are answered although they send from port 862 or one that this reflector listens on; others are dropped as a loop between reflectors."`
+	CoSAllow       []stamp.DSCP            `env:"COS_ALLOW" default:"all" arg:"DSCPS" group:"Guards" help:"Code points that a sender may have for its replies by a Class of Service TLV (RFC 8972), as numbers or names; where it asks for another, the reply has that of the request and says so."`
+	Sessions       []reflector.Provisioned `env:"SESSIONS" default:"all" arg:"LIST" group:"Guards" help:"The only sessions that are answered (RFC 8972): each an SSID, decimal or with 0x, or SSID@PREFIX for those senders only. SSID 0: senders without one."`
+	RateLimit      int                     `env:"RATE_LIMIT" envDefault:"0" arg:"N" group:"Guards" help:"Most packets a second that are answered of one source, an IPv4 address or an IPv6 /64, with bursts of a second's worth or 10. 0: no limit."`
+	RateLimitTotal int                     `env:"RATE_LIMIT_TOTAL" envDefault:"0" arg:"N" group:"Guards" help:"Most packets a second that are answered of all sources, with bursts likewise. 0: no limit."`
 
 	KeysFile             string         `env:"KEYS_FILE" default:"none" arg:"FILE" group:"Authentication" help:"Keys of STAMP's authenticated mode (RFC 8762), a line each: selector, space, key in hexadecimal digits. A selector is *, ssid:4660, an address or a prefix, and the first that fits a packet wins. With keys every packet must authenticate. SIGHUP reads the file anew."`
 	AllowUnauthenticated []netip.Prefix `env:"ALLOW_UNAUTHENTICATED" default:"none" arg:"PREFIXES" group:"Authentication" help:"Senders that need not authenticate although there are keys."`
@@ -39,6 +42,9 @@ type Config struct {
 
 // maxReplayWindow is as long as a session without packets is remembered.
 const maxReplayWindow = 15 * time.Minute
+
+// maxRate is more packets/s than a reflector can answer.
+const maxRate = 10_000_000
 
 // Check finds settings that cannot work.
 func (c *Config) Check() []service.Problem {
@@ -57,6 +63,12 @@ func (c *Config) Check() []service.Problem {
 	}
 	if c.SessionTable < 1 || c.SessionTable > 1<<24 {
 		bad("SESSION_TABLE", "must be between 1 and 16777216")
+	}
+	if c.RateLimit < 0 || c.RateLimit > maxRate {
+		bad("RATE_LIMIT", fmt.Sprintf("must be between 0 and %d", maxRate))
+	}
+	if c.RateLimitTotal < 0 || c.RateLimitTotal > maxRate {
+		bad("RATE_LIMIT_TOTAL", fmt.Sprintf("must be between 0 and %d", maxRate))
 	}
 	if c.Workers < 1 || c.Workers > 1024 {
 		bad("WORKERS", "must be between 1 and 1024")

@@ -27,6 +27,7 @@ var program = service.Program{
 		"reflector -listen [::1]:18620,127.0.0.1:18620",
 		"reflector -listen 192.0.2.1 -allow 192.0.2.0/24 -log-packets all",
 		"reflector -keys-file /etc/tinytwamp/keys -allow-unauthenticated 192.0.2.0/24",
+		"reflector -sessions 0x1234@192.0.2.0/24,4661 -rate-limit 100",
 		"reflector -nats-url nats://nats:4222 -admin 127.0.0.1:9862",
 		"reflector healthcheck -admin 127.0.0.1:9862",
 	},
@@ -68,7 +69,8 @@ func serve(ctx context.Context, cfg *Config, log *slog.Logger, stdout io.Writer)
 
 	rc := reflector.Config{
 		Listen: plain(cfg.Listen), Named: cfg.listenNamed(), Advertise: plain(cfg.Advertise),
-		Allow: cfg.Allow, AllowSymmetric: cfg.AllowSymmetric, CoSAllow: cfg.CoSAllow,
+		Allow: cfg.Allow, AllowSymmetric: cfg.AllowSymmetric, Sessions: cfg.Sessions, CoSAllow: cfg.CoSAllow,
+		RateLimit: cfg.RateLimit, RateLimitTotal: cfg.RateLimitTotal,
 		Keys: keys, AllowUnauthenticated: cfg.AllowUnauthenticated, ReplayWindow: cfg.ReplayWindow,
 		Stateless: cfg.Stateless, SessionTable: cfg.SessionTable, Workers: cfg.Workers, Realtime: cfg.Realtime, Strict: cfg.Strict, Logging: cfg.LogPackets,
 		Line: readable.Line, Publish: func(at time.Time, l *events.Log) { client.Emit(at, l) }, Log: log,

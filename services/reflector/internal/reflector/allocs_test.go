@@ -52,6 +52,11 @@ func TestLoopDoesNotAllocate(t *testing.T) {
 		{name: "keys, open", change: func(c *Config) {
 			c.Keys, c.AllowUnauthenticated = parsedKeys(t, "* "+goodKey), []netip.Prefix{netip.MustParsePrefix("::/0")}
 		}},
+		{name: "limits", change: func(c *Config) { c.RateLimit, c.RateLimitTotal = 1000, 1e6 }},
+		{name: "over the limits", change: func(c *Config) { c.RateLimit, c.RateLimitTotal = 1, 5 }},
+		{name: "provisioned", change: func(c *Config) {
+			c.Sessions = []Provisioned{{SSID: 1}, {SSID: 2, From: netip.MustParsePrefix("2001:db8::/32")}}
+		}},
 		{name: "not allowed", change: func(c *Config) { c.Allow = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} }},
 		{name: "sends fail", sink: sink{refuse: net.ErrWriteToConnected}},
 	} {
@@ -90,7 +95,7 @@ func TestLoopDoesNotAllocate(t *testing.T) {
 }
 
 // batch is a batch of requests of all kinds, from several senders.
-func batch(t *testing.T) []udp.Message {
+func batch(t testing.TB) []udp.Message {
 	everything := octets(t, allTLVs+hmacTLV)
 	payloads := [][]byte{
 		request(1, 1), request(2, 2), request(3, 0)[:14],

@@ -2,7 +2,6 @@ package reflector
 
 import (
 	"net/netip"
-	"slices"
 	"sync/atomic"
 
 	"tinytwamp/shared/stamp"
@@ -45,18 +44,10 @@ func (a *authenticator) check(pkt []byte, peer netip.Addr) (mac *stamp.MAC, auth
 			why = hmacFailed
 		}
 	}
-	if slices.ContainsFunc(a.open, func(p netip.Prefix) bool { return p.Contains(peer) }) {
-		return a.macs.Lookup(identity(pkt), peer), false, answered
+	if within(a.open, peer) {
+		return a.macs.Lookup(identity(pkt, false), peer), false, answered
 	}
 	return nil, false, why
-}
-
-// isReply tells an authentic reply from an authentic request, which has zeros
-// where a reply has T2 (RFC 8762 sections 4.2.2 and 4.3.2). Reflectors that
-// share a key would else take each other's replies for requests for ever.
-func isReply(pkt []byte) bool {
-	var p stamp.ReflectorPacket
-	return p.UnmarshalAuthenticated(pkt) == nil && p.ReceiveTimestamp != 0
 }
 
 // SetKeys changes the keys of a reflector that has some already. It may run.

@@ -15,11 +15,14 @@ const (
 	truncated
 	invalidErrorEstimate
 	notAllowed
+	notProvisioned
 	loop
 	unauthenticated
 	noKey
 	hmacFailed
 	replayed
+	rateLimited
+	rateLimitedTotal
 	sendFailed
 	kernelBuffer
 	reasons // their number
@@ -33,11 +36,14 @@ func (r reason) String() string {
 		truncated:            "too_long",
 		invalidErrorEstimate: "invalid_error_estimate",
 		notAllowed:           "not_allowed",
+		notProvisioned:       "not_provisioned",
 		loop:                 "loop",
 		unauthenticated:      "unauthenticated",
 		noKey:                "no_key",
 		hmacFailed:           "hmac_failed",
 		replayed:             "replayed",
+		rateLimited:          "rate_limited",
+		rateLimitedTotal:     "rate_limited_total",
 		sendFailed:           "send_failed",
 		kernelBuffer:         "kernel_receive_buffer_full",
 	}[r]

@@ -67,6 +67,8 @@ func FuzzRespond(f *testing.F) {
 	workers := map[byte]*worker{} // by mode: to make one takes long
 	f.Fuzz(func(t *testing.T, b []byte, mode, ttl, tos uint8) {
 		message(b, stamp.BaseSize)
+		identity(b, mode&1 != 0)
+		isReply(b, mode&2 != 0)
 		if len(b) > roomSize-stamp.AuthSize {
 			return
 		}
@@ -98,6 +100,9 @@ func FuzzRespond(f *testing.F) {
 		}
 		finish(m.Buf, testT3, follow.seal)
 		got := m.Buf[:n]
+		if !isReply(got, authentic) {
+			t.Fatalf("the reply %x is taken for a request", got)
+		}
 		if authentic != (follow.seal != nil) || authentic && !mac.Verify(got) {
 			t.Fatalf("authentic %v, the reply is %x", authentic, got)
 		}

@@ -62,3 +62,43 @@ func closeAll(conns []conn) {
 		c.Close()
 	}
 }
+
+// warnIfOpen says so where anybody on the internet can use the reflector.
+func warnIfOpen(cfg *Config, conns []conn) {
+	if len(cfg.Allow) > 0 || len(cfg.Sessions) > 0 || cfg.Keys != nil {
+		return
+	}
+	var listening []netip.AddrPort
+	for _, c := range conns {
+		listening = append(listening, c.LocalAddr())
+	}
+	if a, open := openTo(append(listening, cfg.Advertise...), hostAddresses()); open {
+		cfg.Log.Warn("anybody on the internet can send test packets to this reflector: "+
+			"name the senders with -allow or the sessions with -sessions, or give keys with -keys-file, and bound them with -rate-limit and -rate-limit-total",
+			"public_address", a)
+	}
+}
+
+// openTo gives the public address by which a reflector can be reached, if there
+// is one: one that it listens on, or of the host if it listens on all.
+func openTo(listening []netip.AddrPort, host []netip.Addr) (public netip.Addr, open bool) {
+	for _, l := range listening {
+		if isPublic(l.Addr()) {
+			return l.Addr(), true
+		}
+		for _, a := range host {
+			if l.Addr().IsUnspecified() && a.Is4() == l.Addr().Is4() && isPublic(a) {
+				return a, true
+			}
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// carrierGrade is the address space between a provider and its customers (RFC
+// 6598): global by form, not by reach.
+var carrierGrade = netip.MustParsePrefix("100.64.0.0/10")
+
+func isPublic(a netip.Addr) bool {
+	return a.IsGlobalUnicast() && !a.IsPrivate() && !carrierGrade.Contains(a)
+}

@@ -26,6 +26,9 @@ type Config struct {
 	Advertise      []netip.AddrPort // addresses that probers see, behind NAT
 	Allow          []netip.Prefix   // who is answered; empty: all
 	AllowSymmetric []netip.Prefix   // who may send from a reflector's own port
+	Sessions       []Provisioned    // the only ones that are answered; empty: all
+	RateLimit      int              // packets/s of a source; 0: no limit
+	RateLimitTotal int              // packets/s of all sources; 0: no limit
 
 	Keys                 *stamp.Keys    // with which packets must authenticate; nil: none
 	AllowUnauthenticated []netip.Prefix // who need not
@@ -70,6 +73,7 @@ func New(cfg Config) (*Reflector, error) {
 	if err != nil {
 		return nil, err
 	}
+	warnIfOpen(&cfg, conns)
 	return assemble(cfg, conns), nil
 }
 
@@ -81,13 +85,16 @@ func assemble(cfg Config, conns []conn) *Reflector {
 	}
 	r.readClock()
 	r.keys.Store(cfg.Keys)
-	p := policy{allow: cfg.Allow, symmetric: cfg.AllowSymmetric, strict: cfg.Strict, denied: deniedDSCPs(cfg.CoSAllow)}
+	p := policy{
+		allow: cfg.Allow, symmetric: cfg.AllowSymmetric, sessions: bySSID(cfg.Sessions), strict: cfg.Strict, denied: deniedDSCPs(cfg.CoSAllow),
+	}
+	l := newLimits(cfg.RateLimit, cfg.RateLimitTotal)
 	for _, c := range conns {
 		p.ports = append(p.ports, c.LocalAddr().Port())
 	}
 	for i, c := range conns {
 		w := &worker{
-			conn: c, port: c.LocalAddr().Port(), policy: p, table: r.table, log: r.log,
+			conn: c, port: c.LocalAddr().Port(), policy: p, limits: l, table: r.table, log: r.log,
 			logging: cfg.Logging, counters: &r.counters, clock: &r.clock, self: new(atomic.Pointer[netip.AddrPort]),
 			prepare: r.ownThread,
 			auth:    authenticator{current: &r.keys, open: cfg.AllowUnauthenticated}, window: cfg.ReplayWindow,

@@ -146,7 +146,12 @@ func message(pkt []byte, base int) []byte {
 // same ports apart (RFC 8972 section 3). A STAMP sender zeroes the octets
 // behind it; where they are not zero the field is a TWAMP Light sender's
 // padding, which may differ in each packet and must not open a session each.
-func identity(pkt []byte) uint16 {
+func identity(pkt []byte, authenticated bool) uint16 {
+	if authenticated {
+		var p stamp.SenderPacket
+		_ = p.UnmarshalAuthenticated(pkt) // too short: 0
+		return p.SSID
+	}
 	if len(pkt) < stamp.BaseSize {
 		return 0
 	}

@@ -255,7 +255,7 @@ func TestRespondDoesNotAllocate(t *testing.T) {
 	out := reply{sequence: 1, stateful: true, clock: testClock}
 	if n := testing.AllocsPerRun(100, func() {
 		decode(&req, buf, false)
-		identity(buf)
+		identity(buf, false)
 		message(buf, stamp.BaseSize)
 		respond(&req, buf, len(buf), &arrival{time: testT2, ttl: 64}, &out)
 		finish(buf, testT3, nil)
@@ -287,7 +287,7 @@ func TestIdentity(t *testing.T) {
 		{"TWAMP Light, short", base[:43], 0},
 		{"TWAMP Light, shortest", base[:14], 0},
 	} {
-		if got := identity(c.pkt); got != c.want {
+		if got := identity(c.pkt, false); got != c.want {
 			t.Errorf("%s: SSID %#x, want %#x", c.name, got, c.want)
 		}
 	}

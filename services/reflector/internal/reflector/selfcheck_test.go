@@ -35,6 +35,7 @@ func TestSelfCheck(t *testing.T) {
 			t.Parallel()
 			u := run(t, func(c *Config) {
 				c.Allow, c.Keys, c.Logging, c.Listen = elsewhere, parsedKeys(t, "* "+goodKey), LogAll, nil
+				c.Sessions, c.RateLimitTotal = []Provisioned{{SSID: 1}}, 1
 				for _, a := range listen {
 					c.Listen = append(c.Listen, netip.MustParseAddrPort(a))
 				}
@@ -77,6 +78,35 @@ func TestOnlyTheSelfCheckIsExempt(t *testing.T) {
 			t.Errorf("from %s: %v, want %v", peer, why, want)
 		}
 	}
+}
+
+// It takes no token, nor does it need one: not even of a bucket that others
+// from its own address have emptied.
+func TestSelfCheckIsNotLimited(t *testing.T) {
+	t.Parallel()
+	rec := &recorder{}
+	cfg := rec.config()
+	cfg.RateLimit, cfg.RateLimitTotal = 10, 10
+	w := assemble(cfg, []conn{sink{}}).workers[0]
+	self := netip.MustParseAddrPort("[::1]:50000")
+	w.self.Store(&self)
+	check := func() {
+		for range 100 {
+			if why := ask(w, "[::1]:50000", request(0, 0)); why != answered {
+				t.Fatalf("the self-check is dropped: %v", why)
+			}
+		}
+	}
+	check()
+	for range 10 {
+		if why := ask(w, "[::1]:50001", request(0, 0)); why != answered {
+			t.Fatalf("the self-check has taken tokens: %v", why)
+		}
+	}
+	if why := ask(w, "[::1]:50001", request(0, 0)); why != rateLimited {
+		t.Errorf("another from the same address: %v, want %v", why, rateLimited)
+	}
+	check()
 }
 
 // A process whose worker is dead is not ready, although it runs.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -40,6 +39,7 @@ type worker struct {
 	port     uint16
 	policy   policy
 	auth     authenticator
+	limits   *limits
 	window   time.Duration // how old an authentic request may be, 0: as old as it likes
 	table    *table        // nil: stateless
 	log      *testLog
@@ -65,29 +65,6 @@ type noted struct {
 	key      key
 	sequence uint32     // of the reply
 	seal     *stamp.MAC // of the reply's base packet; nil: unauthenticated mode
-}
-
-// policy decides who is answered.
-type policy struct {
-	allow     []netip.Prefix // empty: all
-	symmetric []netip.Prefix // who may send from a reflector's own port
-	ports     []uint16       // our own listening ports
-	strict    bool
-	denied    uint64 // DSCPs that no sender may ask for, bit by bit
-}
-
-// verdict applies the policy to a sender.
-func (p *policy) verdict(peer netip.AddrPort) reason {
-	contains := func(x netip.Prefix) bool { return x.Contains(peer.Addr()) }
-	if len(p.allow) > 0 && !slices.ContainsFunc(p.allow, contains) {
-		return notAllowed
-	}
-	// A forged request from one reflector's port to another would go back and
-	// forth for ever.
-	if (peer.Port() == stamp.Port || slices.Contains(p.ports, peer.Port())) && !slices.ContainsFunc(p.symmetric, contains) {
-		return loop
-	}
-	return answered
 }
 
 // run answers packets until the socket is closed, which ctx's end does.
@@ -147,7 +124,7 @@ func (w *worker) reply(m *udp.Message) (size int, follow noted, why reason) {
 	isSelf := self != nil && *self == m.Peer
 	out := reply{strict: w.policy.strict, deniedDSCPs: w.policy.denied, clock: *w.clock.Load()}
 	if !isSelf {
-		if why = w.admit(m, &out); why != answered {
+		if why = w.guard(m, &out); why != answered {
 			return 0, follow, why
 		}
 	}
@@ -156,6 +133,9 @@ func (w *worker) reply(m *udp.Message) (size int, follow noted, why reason) {
 		return 0, follow, why
 	}
 	if !isSelf {
+		if why = w.limits.take(m.Peer.Addr(), m.Time); why != answered {
+			return 0, follow, why
+		}
 		if follow, why = w.enter(m, &req, &out); why != answered {
 			return 0, follow, why
 		}
@@ -165,32 +145,15 @@ func (w *worker) reply(m *udp.Message) (size int, follow noted, why reason) {
 	return size, follow, answered
 }
 
-// admit decides whether a packet is answered, and whether as an authentic one,
-// for which the loop guard need not stand: replies are told apart.
-func (w *worker) admit(m *udp.Message, out *reply) (why reason) {
-	verdict := w.policy.verdict(m.Peer)
-	if verdict != answered && verdict != loop {
-		return verdict
-	}
-	pkt := m.Buf[:m.N]
-	if out.mac, out.authenticated, why = w.auth.check(pkt, m.Peer.Addr()); why != answered {
-		return why
-	}
-	if verdict == loop && (!out.authenticated || isReply(pkt)) {
-		return loop
-	}
-	return answered
-}
-
 // enter finds the state of a request's session, and notes the request if the
 // test log follows it.
 func (w *worker) enter(m *udp.Message, req *stamp.SenderPacket, out *reply) (f noted, why reason) {
 	pkt := m.Buf[:m.N]
-	f = noted{key: key{peer: m.Peer, local: netip.AddrPortFrom(m.Local, w.port), ssid: identity(pkt)}, sequence: req.Sequence}
+	f = noted{key: key{peer: m.Peer, local: netip.AddrPortFrom(m.Local, w.port), ssid: identity(pkt, out.authenticated), authenticated: out.authenticated}, sequence: req.Sequence}
 	var t1 int64
 	guarded := out.authenticated && w.window > 0
 	if out.authenticated {
-		f.key.ssid, f.key.authenticated, f.seal = req.SSID, true, out.mac
+		f.seal = out.mac
 	}
 	if guarded {
 		var ok bool
