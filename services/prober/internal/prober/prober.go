@@ -116,6 +116,12 @@ func (p *Prober) Run(ctx context.Context) (Outcome, error) {
 // stand change nothing; the log says so.
 func (p *Prober) Reload(targets []Target) { p.reloads.put(targets) }
 
+// Refuse says why there are no other targets to reload: they cannot be read.
+func (p *Prober) Refuse(err error) {
+	p.counters.refused.Add(1)
+	p.cfg.Log.Error("targets refused, the test goes on as before", "err", err)
+}
+
 // Progress tells how far the test is.
 func (p *Prober) Progress() Progress {
 	c := &p.counters

@@ -428,8 +428,7 @@ func (r *roster) reload(targets []Target) {
 	r.pending = nil
 	built, err := r.rebuild(targets, next)
 	if err != nil {
-		r.p.counters.refused.Add(1)
-		r.p.cfg.Log.Error("targets refused, the test goes on as before", "err", err)
+		r.p.Refuse(err)
 		return
 	}
 	r.swap(next, built)

@@ -1,0 +1,28 @@
+package prober
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Names of the prober's metrics.
+const (
+	metricSessions = "twamp_prober_sessions"
+	metricSent     = "twamp_prober_packets_sent_total"
+	metricReceived = "twamp_prober_replies_received_total"
+	metricReloads  = "twamp_prober_reloads_total"
+	metricLookUps  = "twamp_prober_lookups_failed_total"
+)
+
+// Register makes the prober's counters known to a metrics registry.
+func (p *Prober) Register(reg prometheus.Registerer) {
+	counter := func(name, help string, labels prometheus.Labels, value func() uint64) {
+		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels},
+			func() float64 { return float64(value()) }))
+	}
+	c := &p.counters
+	counter(metricSent, "Test packets sent.", nil, c.sent.Load)
+	counter(metricReceived, "Test packets answered in time.", nil, c.received.Load)
+	counter(metricReloads, "Lists of targets taken over or refused while the test ran.", prometheus.Labels{"result": "taken"}, c.reloaded.Load)
+	counter(metricReloads, "Lists of targets taken over or refused while the test ran.", prometheus.Labels{"result": "refused"}, c.refused.Load)
+	counter(metricLookUps, "Look-ups of target names that failed.", nil, c.unresolved.Load)
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: metricSessions, Help: "Test sessions that go on."},
+		func() float64 { return float64(c.sessions.Load()) }))
+}
