@@ -43,7 +43,7 @@ cross: ## build prober and reflector for the systems they support
 fuzz: ## fuzz each decoder for FUZZTIME (10s)
 	@FUZZTIME=$(FUZZTIME) deploy/fuzz.sh
 
-bench: build ## our own figures, in less than 3 minutes; BENCH_JSON=FILE keeps them
+bench: build ## our own figures, in less than 5 minutes; BENCH_JSON=FILE keeps them
 	@go run ./deploy/e2e/bench $(PARTS)
 
 e2e: build ## tests that need root, network namespaces or Docker
