@@ -40,6 +40,9 @@ func settings(t *testing.T, service string) []setting {
 	group := ""
 	for line := range strings.Lines(string(help)) {
 		line = strings.TrimRight(line, "\n")
+		if line == "Also:" { // settings end here
+			break
+		}
 		if m := groupLine.FindStringSubmatch(line); m != nil {
 			group = m[1]
 		} else if m := settingLine.FindStringSubmatch(line); m != nil {

@@ -52,7 +52,11 @@ var program = service.Program{
 	Synopsis: "[flag]... target...",
 	About:    "Sends test packets to targets and tells how long they took on their way there and back again.\n\nIt is an example.",
 	Examples: []string{"demo 192.0.2.1", "TWAMP_COUNT=5 demo -quiet \\\n  2001:db8::1"},
-	Args:     true,
+	Sections: []service.Section{{
+		Title: "A file",
+		Text:  "What it holds is told in a sentence that is longer than a line of the terminal.\n\n      key: value\n      other: value\n\nAnd that is all.",
+	}},
+	Args: true,
 }
 
 // parse parses into a config and fails the test if the settings are wrong.

@@ -38,7 +38,25 @@ func (p Program) help(list []setting) string {
 	for _, example := range p.Examples {
 		fmt.Fprintf(&b, "  %s\n", strings.ReplaceAll(example, "\n", "\n  "))
 	}
+	for _, s := range p.Sections {
+		s.help(&b)
+	}
 	return b.String()
+}
+
+// help writes a section below its title.
+func (s Section) help(b *strings.Builder) {
+	fmt.Fprintf(b, "\n%s:\n", s.Title)
+	for i, paragraph := range strings.Split(s.Text, "\n\n") {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		if strings.HasPrefix(paragraph, " ") {
+			b.WriteString(paragraph + "\n")
+		} else {
+			wrap(b, "  ", paragraph)
+		}
+	}
 }
 
 // help writes a setting: its flag and variable, then its sentence.

@@ -14,11 +14,18 @@ import (
 
 // Program describes a program to its users.
 type Program struct {
-	Name     string   // of the binary
-	Synopsis string   // the usage line behind the name; empty: [flag]...
-	About    string   // what it does, in a few sentences; paragraphs with an empty line between them
-	Examples []string // command lines
-	Args     bool     // it takes positional arguments
+	Name     string    // of the binary
+	Synopsis string    // the usage line behind the name; empty: [flag]...
+	About    string    // what it does, in a few sentences; paragraphs with an empty line between them
+	Examples []string  // command lines
+	Sections []Section // what else -h explains, at its end
+	Args     bool      // it takes positional arguments
+}
+
+// Section is a part of -h.
+type Section struct {
+	Title string
+	Text  string // paragraphs with an empty line between them; one that begins with a space stays as it is
 }
 
 // Problem is a setting that is wrong.

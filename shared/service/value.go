@@ -42,8 +42,13 @@ func (s setting) fill(texts map[string]string, byFlag bool) error {
 }
 
 // parse has env parse the setting, alone in a struct: env names a field that
-// it cannot parse by its Go name, which is not unique.
+// it cannot parse by its Go name, which is not unique. What a type reads by
+// itself goes past env, which copies the process's environment each time: a
+// file can hold 100,000 settings.
 func (s setting) parse(texts map[string]string) error {
+	if text := texts[s.variable]; text != "" && s.unmarshalsText() {
+		return s.unmarshal(text)
+	}
 	only := reflect.StructField{Name: s.field.Name, Type: s.field.Type, Tag: s.field.Tag}
 	alone := reflect.New(reflect.StructOf([]reflect.StructField{only}))
 	if err := env.ParseWithOptions(alone.Interface(), env.Options{Prefix: s.prefix, Environment: texts}); err != nil {
@@ -59,14 +64,25 @@ func (s setting) clear() bool {
 	if strings.Contains(s.field.Tag.Get("env"), ",notEmpty") {
 		return false
 	}
-	if u, ok := s.value.Addr().Interface().(encoding.TextUnmarshaler); ok {
-		return u.UnmarshalText(nil) == nil
+	if s.unmarshalsText() {
+		return s.unmarshal("") == nil
 	}
 	if k := s.value.Kind(); k != reflect.String && k != reflect.Slice && k != reflect.Map {
 		return false
 	}
 	s.value.SetZero()
 	return true
+}
+
+// unmarshal has the setting's type read the text, into a value of its own: some
+// types add to what they hold.
+func (s setting) unmarshal(text string) error {
+	fresh := reflect.New(s.field.Type)
+	if err := fresh.Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text)); err != nil {
+		return err
+	}
+	s.value.Set(fresh.Elem())
+	return nil
 }
 
 // tidyList takes spaces and empty elements out of a list.
