@@ -46,8 +46,13 @@ func TestKeys(t *testing.T) {
 		got = append(got, key{k.Name, k.List, k.Kind})
 	}
 	want := []key{
-		{"count", false, reflect.Int}, {"wait_time", false, reflect.Invalid}, {"text", false, reflect.String},
-		{"source", false, reflect.Invalid}, {"targets", true, reflect.Invalid}, {"words", true, reflect.Invalid}, {"store_on", false, reflect.Bool},
+		{"count", false, reflect.Int},
+		{"wait_time", false, reflect.Invalid},
+		{"text", false, reflect.String},
+		{"source", false, reflect.Invalid},
+		{"targets", true, reflect.Invalid},
+		{"words", true, reflect.Invalid},
+		{"store_on", false, reflect.Bool},
 	}
 	if !slices.Equal(got, want) {
 		t.Fatalf("the keys are %v, want %v", got, want)
