@@ -2,10 +2,10 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"tinytwamp/services/prober/internal/prober"
+	"tinytwamp/services/prober/internal/targets"
 	"tinytwamp/services/prober/internal/threshold"
 	"tinytwamp/shared/bus"
 	"tinytwamp/shared/service"
@@ -13,7 +13,9 @@ import (
 
 // Config holds the prober's settings.
 type Config struct {
-	args []string // targets named as arguments
+	args  []string        // targets named as arguments
+	found []prober.Target // by Check
+	watch targets.Watcher // of the targets file, marked before Check read it
 
 	Common service.Settings
 	Bus    bus.Settings
@@ -49,34 +51,18 @@ func (c *Config) Check() []service.Problem {
 	}
 	between("REPORT_INTERVAL", c.ReportInterval, minReport, maxReport)
 	between("RESOLVE_INTERVAL", c.ResolveInterval, minResolve, maxResolve)
-	_, wrong := c.targets()
+	if c.CheckFile != "" {
+		return problems
+	}
+	c.watch.Path = c.TargetsFile
+	c.watch.Mark()
+	var wrong []service.Problem
+	c.found, wrong = c.targets()
 	return append(problems, wrong...)
 }
 
 // TakeArgs takes the targets that are named as arguments.
 func (c *Config) TakeArgs(args []string) { c.args = args }
-
-// targets are those of the arguments, then those of the setting.
-func (c *Config) targets() ([]prober.Target, []service.Problem) {
-	var targets []prober.Target
-	var problems []service.Problem
-	for i, a := range slices.Concat(c.args, c.Targets) {
-		t, err := prober.ParseTarget(a)
-		t.Test = c.Test
-		if err != nil {
-			p := service.Problem{Msg: "target " + err.Error()}
-			if i >= len(c.args) {
-				p = service.Problem{Var: "TARGETS", Msg: err.Error()}
-			}
-			problems = append(problems, p)
-		}
-		targets = append(targets, t)
-	}
-	if len(targets) == 0 {
-		problems = append(problems, service.Problem{Msg: "no target: name at least one, as an argument or with -targets"})
-	}
-	return targets, problems
-}
 
 // FailOn are limits that no report may cross.
 type FailOn []threshold.Rule

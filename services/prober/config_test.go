@@ -43,11 +43,7 @@ func TestTargetsOfArgumentsComeFirst(t *testing.T) {
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	var names []string
-	for _, target := range targets {
-		names = append(names, target.Name)
-	}
-	if want := []string{"::1", "b.example", "192.0.2.1", "c.example:8620"}; !slices.Equal(names, want) {
-		t.Errorf("the targets are %q, want %q", names, want)
+	if want := []string{"::1", "b.example", "192.0.2.1", "c.example:8620"}; !slices.Equal(names(targets), want) {
+		t.Errorf("the targets are %q, want %q", names(targets), want)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tinytwamp/services/prober/internal/prober"
+	"tinytwamp/services/prober/internal/targets"
 	"tinytwamp/services/prober/internal/threshold"
 	"tinytwamp/services/prober/internal/view"
 	"tinytwamp/shared/bus"
@@ -33,7 +34,10 @@ var program = service.Program{
 		"prober -json -count 20 -interval 10ms [::1]:18620",
 		"prober -mode light -size 100 -padding zero router.example:862",
 		"prober -continuous -report-interval 1m -nats-url nats://nats:4222 -targets a.example,b.example",
+		"prober -continuous -quiet -targets-file targets.yaml",
+		"prober -check targets.yaml",
 	},
+	Sections: []service.Section{targets.Help},
 }
 
 func main() { service.Main(run) }
@@ -44,9 +48,11 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	if !ok {
 		return exit
 	}
-	targets, _ := cfg.targets() // checked
+	if cfg.CheckFile != "" {
+		return checkFile(cfg.CheckFile, cfg.Test, stdout, stderr)
+	}
 	log := service.NewLogger(stderr, cfg.Common)
-	res, err := test(ctx, &cfg, targets, log, stdout)
+	res, err := test(ctx, &cfg, cfg.found, log, stdout)
 	if err != nil {
 		log.Error("prober ended", "err", err)
 		return service.ExitInternal
