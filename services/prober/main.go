@@ -92,7 +92,8 @@ func test(ctx context.Context, cfg *Config, targets []prober.Target, log *slog.L
 	}
 	defer o.close()
 	health := service.NewHealth()
-	admin, err := service.ListenAdmin(cfg.Common, health, prometheus.NewRegistry())
+	metrics := prometheus.NewRegistry()
+	admin, err := service.ListenAdmin(cfg.Common, health, metrics)
 	if err != nil {
 		return res, err
 	}
@@ -101,16 +102,19 @@ func test(ctx context.Context, cfg *Config, targets []prober.Target, log *slog.L
 		ResolveInterval: cfg.ResolveInterval, Spin: cfg.Spin, Realtime: cfg.Realtime,
 		Resolve: net.DefaultResolver.LookupNetIP, Listen: prober.Listen, Report: o.report, Begun: o.begun, Seen: o.view.Seen(), Log: log,
 	}
+	p := prober.New(pc)
+	p.Register(metrics)
 	running, finish := context.WithCancel(ctx)
-	err = service.Run(running,
+	tasks := append(cfg.following(p, o.reopen, log),
 		service.Task{Name: "admin", Run: admin.Serve},
 		service.Task{Name: "view", Run: o.view.Run},
 		service.Task{Name: "test", Run: func(context.Context) error {
 			defer finish()
 			var err error
-			res.Outcome, err = prober.New(pc).Run(ctx)
+			res.Outcome, err = p.Run(ctx)
 			return err
 		}})
+	err = service.Run(running, tasks...)
 	finish()
 	res.lost, res.crossed = o.client.Close(deliverTimeout), o.crossed
 	return res, err
@@ -144,6 +148,14 @@ func (o *output) close() {
 	if o.readable != nil {
 		o.readable.Close()
 	}
+}
+
+// reopen opens the log file anew, after logrotate has moved it away.
+func (o *output) reopen() error {
+	if o.readable == nil {
+		return nil
+	}
+	return o.readable.Reopen()
 }
 
 func (o *output) begun(e *events.RTT) {

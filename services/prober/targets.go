@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"net/netip"
 	"slices"
@@ -56,18 +57,52 @@ func twice(list []prober.Target) []service.Problem {
 	return problems
 }
 
-// load reads the targets again, as they are now. It fails if any is wrong, with
-// a line for each problem.
+// load reads the targets again, as they are now, and the keys. It fails if any
+// is wrong, with a line for each problem.
 func (c *Config) load() ([]prober.Target, error) {
-	list, problems := c.targets()
-	if len(problems) == 0 {
-		return list, nil
-	}
+	problems := c.Test.Check()
+	list, more := c.targets()
 	var errs []error
-	for _, p := range problems {
+	for _, p := range append(problems, more...) {
 		errs = append(errs, errors.New(p.String()))
 	}
-	return nil, errors.Join(errs...)
+	return list, errors.Join(errs...)
+}
+
+// reload gives a prober the targets as they are now.
+func (c *Config) reload(p *prober.Prober) {
+	list, err := c.load()
+	if err != nil {
+		p.Refuse(err)
+		return
+	}
+	p.Reload(list)
+}
+
+// following are the tasks by which a continuous test follows its files: the
+// targets as they change, and all at SIGHUP.
+func (c *Config) following(p *prober.Prober, reopen func() error, log *slog.Logger) []service.Task {
+	var tasks []service.Task
+	reload := c.Continuous && (c.TargetsFile != "" || c.Test.KeyFile != "")
+	hangups := make(chan struct{}, 1)
+	if reload || c.Common.LogFile != "" {
+		tasks = append(tasks, service.OnHangup(func() {
+			if err := reopen(); err != nil {
+				log.Error("log file not reopened, lines go on to the old one", "err", err)
+			}
+			select {
+			case hangups <- struct{}{}:
+			default: // one is waiting
+			}
+		}))
+	}
+	if !reload {
+		return tasks
+	}
+	w := &c.watch
+	w.Hangup, w.Changed = hangups, func() { c.reload(p) }
+	w.Gone = func(err error) { log.Error("targets file is gone, the test goes on as before", "err", err) }
+	return append(tasks, service.Task{Name: "targets file", Run: w.Run})
 }
 
 // checkFile is what -check does.

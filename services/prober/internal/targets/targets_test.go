@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -90,8 +91,18 @@ var values = map[string]string{
 func TestEveryKey(t *testing.T) {
 	t.Parallel()
 	standard := defaultTest(t)
+	file := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(file, []byte("* 000102030405060708090a0b0c0d0e0f"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for i, key := range service.Keys(&standard) {
 		value, ok := values[key.Name]
+		switch key.Name {
+		case "auth": // needs the other one: below
+			continue
+		case "key_file":
+			value, ok = strconv.Quote(file), true
+		}
 		if !ok {
 			t.Errorf("add a value for %s to this test", key.Name)
 			continue
@@ -100,6 +111,9 @@ func TestEveryKey(t *testing.T) {
 		got := reflect.ValueOf(list[0].Test)
 		for field := range got.NumField() {
 			name := got.Type().Field(field).Name
+			if !got.Type().Field(field).IsExported() {
+				continue
+			}
 			changed := !reflect.DeepEqual(got.Field(field).Interface(), reflect.ValueOf(standard).Field(field).Interface())
 			if changed != (field == i) {
 				t.Errorf("%s: %s: field %s changed is %v", key.Name, value, name, changed)
@@ -109,6 +123,19 @@ func TestEveryKey(t *testing.T) {
 		if !reflect.DeepEqual(list, inherited) {
 			t.Errorf("%s: %s: in the defaults it makes %+v", key.Name, value, inherited)
 		}
+	}
+}
+
+// A target can ask for authentication, with a key file of its own.
+func TestAuthenticatedTarget(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(file, []byte("* 000102030405060708090a0b0c0d0e0f"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	list := read(t, fmt.Sprintf("targets: [{address: a.example, auth: authenticated, key_file: %q}, {address: b.example}]", file))
+	if a, b := list[0].Test, list[1].Test; a.Auth != prober.Authenticated || a.KeyFile != file || b.Auth != prober.AuthNone {
+		t.Errorf("%+v, %+v", a, b)
 	}
 }
 

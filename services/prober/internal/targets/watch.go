@@ -13,7 +13,7 @@ const Period = time.Second
 // Watcher tells when a file changes. It does not read it.
 type Watcher struct {
 	Path    string
-	Hangup  <-chan os.Signal // SIGHUP: read the file in any case
+	Hangup  <-chan struct{} // read the file in any case
 	Changed func()
 	Gone    func(error) // the file cannot be looked at: called once, until it is back
 

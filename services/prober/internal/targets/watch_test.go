@@ -16,13 +16,13 @@ import (
 type watched struct {
 	*testing.T
 	path  string
-	hup   chan os.Signal
+	hup   chan struct{}
 	calls chan string
 }
 
 // watch runs a watcher of a file that holds "one", in a synctest bubble.
 func watch(t *testing.T, path string) *watched {
-	w := &watched{T: t, path: path, hup: make(chan os.Signal, 1), calls: make(chan string, 100)}
+	w := &watched{T: t, path: path, hup: make(chan struct{}, 1), calls: make(chan string, 100)}
 	watcher := Watcher{
 		Path: path, Hangup: w.hup,
 		Changed: func() { w.calls <- "changed" },
@@ -113,10 +113,10 @@ func TestWatchSignal(t *testing.T) {
 	write(t, path, "one")
 	synctest.Test(t, func(t *testing.T) {
 		w := watch(t, path)
-		w.hup <- os.Interrupt // at once, changed or not
+		w.hup <- struct{}{} // at once, changed or not
 		w.called("changed")
 		write(t, path, "three")
-		w.hup <- os.Interrupt
+		w.hup <- struct{}{}
 		w.called("changed")
 		w.looks(5) // no second time
 	})
