@@ -16,8 +16,6 @@ import (
 
 // Config holds the settings of the logger.
 type Config struct {
-	Common service.Settings
-
 	Data       string        `env:"DATA" envDefault:"data" arg:"FOLDER" group:"Files" help:"Folder of the event files. One logger at a time has it."`
 	RotateSize service.Bytes `env:"ROTATE_SIZE" envDefault:"64MiB" arg:"SIZE" group:"Files" help:"A file that would grow larger is ended, and a new one begun."`
 	RotateAge  time.Duration `env:"ROTATE_AGE" envDefault:"24h" arg:"TIME" group:"Files" help:"A file that was begun so long ago is ended with the next event."`
@@ -35,6 +33,8 @@ type Config struct {
 	Bus          bus.Settings
 	NATSEmbedded string `env:"NATS_EMBEDDED" default:"off" arg:"FOLDER" group:"NATS" help:"Run a NATS server inside, with its store in this folder. It listens where -nats-url says, else on nats://127.0.0.1:4222, and has its stream and consumer made."`
 	NATSAuthFile string `env:"NATS_AUTH_FILE" default:"none" arg:"FILE" group:"NATS" help:"Users of the NATS server inside: a file in the form of nats-server's configuration with authorization { users = [ ... ] }, and tls { ... } if wanted. Without it the server listens on loopback addresses only."`
+
+	Common service.Settings
 }
 
 // minMaxAge is the least age that the server takes.

@@ -17,9 +17,6 @@ type Config struct {
 	found []prober.Target // by Check
 	watch targets.Watcher // of the targets file, marked before Check read it
 
-	Common service.Settings
-	Bus    bus.Settings
-
 	Targets         []string      `env:"TARGETS" default:"none" arg:"TARGETS" group:"Targets" help:"Targets besides those named as arguments: host, host:port, address or [address]:port; port 862 where none is named. A name is tested at each of its addresses."`
 	TargetsFile     string        `env:"TARGETS_FILE" default:"none" arg:"FILE" group:"Targets" help:"YAML file with further targets, each with settings of its own (below). A continuous test takes a changed file over while it runs, at the latest on SIGHUP."`
 	CheckFile       string        `env:"CHECK" default:"none" arg:"FILE" group:"Targets" help:"Say whether a targets file is good, and end."`
@@ -33,6 +30,9 @@ type Config struct {
 	FailOn         FailOn `env:"FAIL_ON" default:"none" arg:"RULES" group:"Output" help:"Limits that no report may cross, for instance loss>1%,rtt_p99>50ms: else exit with 1, in a continuous test a warning. A wrong name lists all figures."`
 	JSON           bool   `env:"JSON" envDefault:"false" group:"Output" help:"Print each report as one line of JSON instead of text."`
 	Quiet          bool   `env:"QUIET" envDefault:"false" group:"Output" help:"Print no line for each reply."`
+
+	Bus    bus.Settings
+	Common service.Settings
 }
 
 // Bounds of settings.

@@ -29,16 +29,25 @@ var program = service.Program{
 	About: "Tests each target with STAMP (RFC 8762) or TWAMP Light (RFC 5357) packets, prints round-trip time, one-way delays, " +
 		"loss and jitter, and publishes them to NATS.",
 	Examples: []string{
-		"prober 192.0.2.1",
-		"prober -count 100 -interval 20ms -dscp EF [2001:db8::1]:862 reflector.example",
-		"prober -json -count 20 -interval 10ms [::1]:18620",
-		"prober -mode light -size 100 -padding zero router.example:862",
-		"prober -continuous -report-interval 1m -nats-url nats://nats:4222 -targets a.example,b.example",
-		"prober -continuous -quiet -targets-file targets.yaml",
-		"prober -check targets.yaml",
+		"# with a reflector here: reflector -listen '[::1]:18620,127.0.0.1:18620'",
+		"prober localhost:18620",
+		"prober -count 200 -interval 5ms -dscp EF -tlv cos,follow-up,location 127.0.0.1:18620",
+		"prober -json -mode light -size 100 -padding zero localhost:18620 >result.json",
+		"prober -quiet -fail-on 'loss>1%,rtt_p99>50ms' localhost:18620 && echo fine",
+		`echo 'targets: [{name: voice, address: "localhost:18620", dscp: EF},
+  {name: rest, address: "localhost:18620"}]' >targets.yaml
+prober -check targets.yaml && prober -continuous -targets-file targets.yaml`,
 	},
-	Sections: []service.Section{targets.Help},
+	Sections: []service.Section{targets.Help, exitCodes},
 }
+
+var exitCodes = service.Section{Title: "Exit codes", Text: `    0         measured, and every event delivered; -continuous ended by a signal
+    1         a report crossed a limit of -fail-on
+    64        bad settings
+    69        no target answered
+    70        internal error
+    75        measured, but events could not be delivered
+    130, 143  cut short by SIGINT or SIGTERM, after reporting what there is`}
 
 func main() { service.Main(run) }
 

@@ -244,8 +244,8 @@ func TestHelpAndVersion(t *testing.T) {
 	if exit != service.ExitOK || stderr != "" {
 		t.Errorf("-h: exit %d, stderr %q", exit, stderr)
 	}
-	for _, want := range append([]string{"-count N", "TWAMP_COUNT", "-nats-url", "-continuous", "\nTargets file:\n"}, program.Examples...) {
-		if !strings.Contains(stdout, want) {
+	for _, want := range append([]string{"-count N", "TWAMP_COUNT", "-nats-url", "-continuous", "Targets file:", "source_ports", "    69 "}, program.Examples...) {
+		if want = strings.ReplaceAll(want, "\n", "\n  "); !strings.Contains(stdout, want) {
 			t.Errorf("-h lacks %q", want)
 		}
 	}

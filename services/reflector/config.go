@@ -16,9 +16,6 @@ import (
 
 // Config holds the reflector's settings.
 type Config struct {
-	Common service.Settings
-	Bus    bus.Settings
-
 	Listen         []Address               `env:"LISTEN" envDefault:"[::]:862,0.0.0.0:862" arg:"ADDRESSES" group:"Reflector" help:"UDP addresses to answer test packets on; port 862 where none is named."`
 	ControlListen  string                  `env:"CONTROL_LISTEN" default:"off" arg:"ADDRESSES" group:"Reflector" help:"TCP addresses for TWAMP-Control. This version answers STAMP and TWAMP Light only: leave it empty."`
 	Advertise      []Address               `env:"ADVERTISE" default:"none" arg:"ADDRESSES" group:"Reflector" help:"Addresses that probers see instead of this host's own, behind NAT: results of tests against them are heard, too."`
@@ -38,6 +35,9 @@ type Config struct {
 	KeysFile             string         `env:"KEYS_FILE" default:"none" arg:"FILE" group:"Authentication" help:"Keys of STAMP's authenticated mode (RFC 8762), a line each: selector, space, key in hexadecimal digits. A selector is *, ssid:4660, an address or a prefix, and the first that fits a packet wins. With keys every packet must authenticate. SIGHUP reads the file anew."`
 	AllowUnauthenticated []netip.Prefix `env:"ALLOW_UNAUTHENTICATED" default:"none" arg:"PREFIXES" group:"Authentication" help:"Senders that need not authenticate although there are keys."`
 	ReplayWindow         time.Duration  `env:"REPLAY_WINDOW" envDefault:"0s" arg:"TIME" group:"Authentication" help:"How far the time in an authentic packet may be from this host's, so that none is answered twice: both clocks must agree to it. At most 15m; 0: packets may be of any time, and repeated. Without state only the time counts."`
+
+	Bus    bus.Settings
+	Common service.Settings
 }
 
 // maxReplayWindow is as long as a session without packets is remembered.

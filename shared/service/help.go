@@ -20,6 +20,7 @@ func (p Program) help(list []setting) string {
 		wrap(&b, "", paragraph)
 		b.WriteByte('\n')
 	}
+	p.examples(&b)
 	wrap(&b, "", "Each setting is a flag and an environment variable. A flag wins over its variable.")
 	for _, g := range grouped(list) {
 		fmt.Fprintf(&b, "\n%s:\n", g[0].group)
@@ -32,16 +33,22 @@ func (p Program) help(list []setting) string {
 	fmt.Fprintf(&b, "  %-36s %s\n", "-version", "Print the version and exit.")
 	fmt.Fprintf(&b, "  %-36s %s\n", p.Name+" healthcheck", "Ask the instance at -admin: exit 0 if")
 	fmt.Fprintf(&b, "  %-36s %s\n", "", "it is ready, else 1.")
-	if len(p.Examples) > 0 {
-		b.WriteString("\nExamples:\n")
-	}
-	for _, example := range p.Examples {
-		fmt.Fprintf(&b, "  %s\n", strings.ReplaceAll(example, "\n", "\n  "))
-	}
 	for _, s := range p.Sections {
 		s.help(&b)
 	}
 	return b.String()
+}
+
+// examples writes the command lines, which come first: they tell most.
+func (p Program) examples(b *strings.Builder) {
+	if len(p.Examples) == 0 {
+		return
+	}
+	b.WriteString("Examples:\n")
+	for _, example := range p.Examples {
+		fmt.Fprintf(b, "  %s\n", strings.ReplaceAll(example, "\n", "\n  "))
+	}
+	b.WriteByte('\n')
 }
 
 // help writes a section below its title.
