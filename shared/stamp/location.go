@@ -116,7 +116,7 @@ func validLocationSub(t TLV) bool {
 	case t.Type >= SubDestinationIP && t.Type <= SubSourceIPv6:
 		return len(t.Value) == addressSize
 	}
-	return true
+	return t.validPrivate()
 }
 
 // Answer turns the value of a request into that of its reply, in place and of

@@ -84,6 +84,8 @@ func TestLocationAnswer(t *testing.T) {
 		{"sub-TLV of a wrong length", location4, "00000000 80040004 00000000 80070010" + zeros16, "035e9c40 40040004 00000000 80070010" + zeros16, true},
 		{"sub-TLV beyond the end", location4, "00000000 80070010" + zeros16 + "80040011" + zeros16, "035e9c40 00080010 c6336402" + zeros12 + "40040011" + zeros16, true},
 		{"a header's first octet", location4, "00000000 80", "035e9c40 40", true},
+		{"for private use", location4, "00000000 80fe0004aabbccdd 80fe0003aabbcc 80fe0000", "035e9c40 80fe0004aabbccdd 40fe0003aabbcc 80fe0000", true},
+		{"flags of the sender", location4, "00000000 60070010" + zeros16 + "7fc80000", "035e9c40 00080010 c6336402" + zeros12 + "80c80000", false},
 		{"address not known", stamp.Location{Source: location4.Source}, "00000000 80040010" + zeros16, "00009c40 80040010" + zeros16, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -55,10 +55,10 @@ func (i TimestampInfo) Answer(b []byte) error {
 	}
 	i.Put(b)
 	for subs := b[TimestampInfoSize:]; len(subs) > 0; {
-		_, rest, err := NextTLV(subs)
-		if err != nil {
+		t, rest, err := NextTLV(subs)
+		if err != nil || !t.validPrivate() {
 			subs[0] = FlagM
-			return err
+			return ErrMalformed
 		}
 		subs[0] = FlagU
 		subs = rest

@@ -31,6 +31,13 @@ const (
 	TLVHMAC              TLVType = 8 // section 4.8
 )
 
+// Types for private use, of TLVs and of sub-TLVs (RFC 8972 sections 5.1 and 5.3).
+const (
+	firstPrivate, lastPrivate TLVType = 252, 254
+
+	enterpriseCodeSize = 4 // octets
+)
+
 // TLV is an extension behind the base packet, as described in RFC 8972, section
 // 4.
 type TLV struct {
@@ -80,7 +87,8 @@ func AppendTLV(b []byte, t TLV) []byte {
 }
 
 // ValidLength reports whether the value has a length that its type allows, with
-// sub-TLVs not looked at. Of types that are not known every length is.
+// sub-TLVs not looked at. Of types that are not known every length is, but for
+// those for private use.
 func (t TLV) ValidLength() bool {
 	switch n := len(t.Value); t.Type {
 	case TLVLocation:
@@ -98,7 +106,14 @@ func (t TLV) ValidLength() bool {
 	case TLVHMAC:
 		return n == HMACSize
 	}
-	return true
+	return t.validPrivate()
+}
+
+// validPrivate reports whether a TLV or sub-TLV of a type for private use is
+// long enough for the enterprise code with which its value begins (RFC 8972
+// section 4). It is true of other types.
+func (t TLV) validPrivate() bool {
+	return t.Type < firstPrivate || t.Type > lastPrivate || len(t.Value) >= enterpriseCodeSize
 }
 
 // Known reports whether the type is one of RFC 8972.

@@ -83,6 +83,7 @@ func TestTimestampInfoAnswer(t *testing.T) {
 		{"ffffffff", "01020304", false},
 		{"00000000 00c80001aa", "01020304 80c80001aa", false},
 		{"00000000 80c80002aa", "01020304 40c80002aa", true},
+		{"00000000 80fc0004aabbccdd 80fc0003aabbcc 80fc0000", "01020304 80fc0004aabbccdd 40fc0003aabbcc 80fc0000", true},
 		{"000000", "000000", true},
 		{"", "", true},
 	} {
@@ -125,6 +126,9 @@ func TestValidLength(t *testing.T) {
 		stamp.TLVAccessReport:      func(n int) bool { return n == 4 },
 		stamp.TLVFollowUpTelemetry: func(n int) bool { return n == 16 },
 		stamp.TLVHMAC:              func(n int) bool { return n == 16 },
+	}
+	for typ := stamp.TLVType(252); typ <= 254; typ++ { // private use: an enterprise code
+		valid[typ] = func(n int) bool { return n >= 4 }
 	}
 	for typ := range stamp.TLVType(255) {
 		for n := range 20 {

@@ -95,6 +95,7 @@ func TestTLVs(t *testing.T) {
 		{"follow-up too short", arrived, testReply(nil), "80070004 ffffffff 8001000155", "40070004 00000000 8001000155"},
 		// RFC 8972 4, RFC 8972 5.1
 		{"type 9 and beyond", arrived, testReply(nil), "8009000101 8000000102 80ff000103 80fb0000", "8009000101 8000000102 80ff000103 80fb0000"},
+		{"private use", arrived, testReply(nil), "80fc0004aabbccdd 80fd0003aabbcc 80fe0000", "80fc0004aabbccdd 40fd0003aabbcc 80fe0000"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
