@@ -22,6 +22,7 @@ type Config struct {
 	Stateless      bool                    `env:"STATELESS" envDefault:"false" group:"Reflector" help:"Keep no sessions: replies take the sender's sequence number, so nobody can tell the direction of a loss."`
 	SessionTable   int                     `env:"SESSION_TABLE" envDefault:"65536" arg:"N" group:"Reflector" help:"Most sessions kept at a time; in a full table a new one takes the place of one that is silent, or is answered without state."`
 	Strict         bool                    `env:"STRICT" envDefault:"false" group:"Reflector" help:"Take all octets behind the base packet for TLVs (RFC 8972), never for padding."`
+	HideLocation   bool                    `env:"HIDE_LOCATION" envDefault:"false" group:"Reflector" help:"Answer Location TLVs (RFC 8972) with zeros: senders do not learn at which address and port behind a NAT this reflector is."`
 	Workers        int                     `env:"WORKERS" envDefault:"1" arg:"N" group:"Reflector" help:"Sockets for each address, each with a worker of its own (SO_REUSEPORT): as many as there are CPUs to give, where one is not enough."`
 	Realtime       bool                    `env:"REALTIME" envDefault:"false" group:"Reflector" help:"Ask for real-time priority (SCHED_FIFO) for the threads that answer packets."`
 	LogPackets     reflector.Logging       `env:"LOG_PACKETS" envDefault:"sampled" arg:"WHICH" group:"Reflector" help:"Test packets in the test log: off, sampled (one a second of each session) or all, up to a cap."`

@@ -72,7 +72,8 @@ func serve(ctx context.Context, cfg *Config, log *slog.Logger, stdout io.Writer)
 		Allow: cfg.Allow, AllowSymmetric: cfg.AllowSymmetric, Sessions: cfg.Sessions, CoSAllow: cfg.CoSAllow,
 		RateLimit: cfg.RateLimit, RateLimitTotal: cfg.RateLimitTotal,
 		Keys: keys, AllowUnauthenticated: cfg.AllowUnauthenticated, ReplayWindow: cfg.ReplayWindow,
-		Stateless: cfg.Stateless, SessionTable: cfg.SessionTable, Workers: cfg.Workers, Realtime: cfg.Realtime, Strict: cfg.Strict, Logging: cfg.LogPackets,
+		Stateless: cfg.Stateless, SessionTable: cfg.SessionTable, Workers: cfg.Workers, Realtime: cfg.Realtime,
+		Strict: cfg.Strict, HideLocation: cfg.HideLocation, Logging: cfg.LogPackets,
 		Line: readable.Line, Publish: func(at time.Time, l *events.Log) { client.Emit(at, l) }, Log: log,
 	}
 	if client != nil {

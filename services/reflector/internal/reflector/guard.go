@@ -20,7 +20,9 @@ type policy struct {
 	symmetric []netip.Prefix            // who may send from a reflector's own port
 	ports     []uint16                  // our own listening ports
 	strict    bool
-	denied    uint64 // DSCPs that no sender may ask for, bit by bit
+
+	hideLocation bool   // from Location TLVs
+	denied       uint64 // DSCPs that no sender may ask for, bit by bit
 }
 
 // guard says whether a packet may be answered, and whether as an authentic one.

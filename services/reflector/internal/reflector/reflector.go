@@ -40,6 +40,7 @@ type Config struct {
 	Workers      int // sockets and goroutines for each address
 	Realtime     bool
 	Strict       bool
+	HideLocation bool // answer Location TLVs with zeros
 	Logging      Logging
 
 	Line    func(at time.Time, kind, text string) // writes one readable line
@@ -86,7 +87,8 @@ func assemble(cfg Config, conns []conn) *Reflector {
 	r.readClock()
 	r.keys.Store(cfg.Keys)
 	p := policy{
-		allow: cfg.Allow, symmetric: cfg.AllowSymmetric, sessions: bySSID(cfg.Sessions), strict: cfg.Strict, denied: deniedDSCPs(cfg.CoSAllow),
+		allow: cfg.Allow, symmetric: cfg.AllowSymmetric, sessions: bySSID(cfg.Sessions), strict: cfg.Strict,
+		hideLocation: cfg.HideLocation, denied: deniedDSCPs(cfg.CoSAllow),
 	}
 	l := newLimits(cfg.RateLimit, cfg.RateLimitTotal)
 	for _, c := range conns {

@@ -23,6 +23,7 @@ type reply struct {
 	strict        bool   // all trailing octets are TLVs
 	authenticated bool   // request and reply are of authenticated mode
 	clock         errorEstimates
+	hideLocation  bool           // Location TLVs are answered with zeros
 	deniedDSCPs   uint64         // those that no sender may ask for, bit by bit
 	followUp      stamp.FollowUp // zero: nothing is known of the reply before
 	mac           *stamp.MAC     // of the session's key; nil: there is none

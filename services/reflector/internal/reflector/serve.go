@@ -122,7 +122,9 @@ func (w *worker) reply(m *udp.Message) (size int, follow noted, why reason) {
 	}
 	self := w.self.Load()
 	isSelf := self != nil && *self == m.Peer
-	out := reply{strict: w.policy.strict, deniedDSCPs: w.policy.denied, clock: *w.clock.Load()}
+	out := reply{
+		strict: w.policy.strict, hideLocation: w.policy.hideLocation, deniedDSCPs: w.policy.denied, clock: *w.clock.Load(),
+	}
 	if !isSelf {
 		if why = w.guard(m, &out); why != answered {
 			return 0, follow, why

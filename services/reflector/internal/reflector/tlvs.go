@@ -1,6 +1,10 @@
 package reflector
 
-import "tinytwamp/shared/stamp"
+import (
+	"net/netip"
+
+	"tinytwamp/shared/stamp"
+)
 
 // tlvsOf gives the TLVs behind the base packet of a request, or of its reply;
 // none where what follows is padding.
@@ -74,7 +78,7 @@ func answerTLV(t stamp.TLV, in *arrival, out *reply) (flags byte) {
 	case stamp.TLVExtraPadding:
 		return 0
 	case stamp.TLVLocation:
-		if (stamp.Location{Destination: in.local, Source: in.peer}).Answer(t.Value) != nil {
+		if out.location(in).Answer(t.Value) != nil {
 			return stamp.FlagM
 		}
 		return 0
@@ -142,6 +146,19 @@ func answerDirectMeasurement(value []byte, out *reply) (flags byte) {
 	d.ReflectorTx = out.sequence + 1
 	d.Put(value)
 	return 0
+}
+
+// location is where the request went, or zeros of the same kind where the policy
+// hides it (RFC 8972 section 4.2.2).
+func (out *reply) location(in *arrival) stamp.Location {
+	if !out.hideLocation {
+		return stamp.Location{Destination: in.local, Source: in.peer}
+	}
+	hidden := netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
+	if in.peer.Addr().Is4() {
+		hidden = netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
+	}
+	return stamp.Location{Destination: hidden, Source: hidden}
 }
 
 // timestampInfo says where T2 and T3 come from. The kernel tells that its clock

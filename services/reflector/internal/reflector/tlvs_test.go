@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/netip"
 	"testing"
+	"testing/synctest"
 
 	"tinytwamp/shared/stamp"
 )
@@ -61,8 +62,9 @@ func TestTLVs(t *testing.T) {
 	stateless, freeRunning := testReply(nil), testReply(nil)
 	stateless.stateful = false
 	freeRunning.clock = errorEstimates{0x0105, 0x4206}
-	last := testReply(nil)
+	last, hidden := testReply(nil), testReply(nil)
 	last.sequence = 1<<32 - 1
+	hidden.hideLocation = true
 	for _, c := range []struct {
 		name       string
 		in         arrival
@@ -71,6 +73,8 @@ func TestTLVs(t *testing.T) {
 	}{
 		// RFC 8972 4.2.2
 		{"location over IPv6", v6, testReply(nil), "80020018 00000000 80070010" + zeros16, "00020018 035e9c40 00090010 20010db8000000000000000000000001"},
+		{"location hidden", arrived, hidden, "8002002c 00000000 80040010" + zeros16 + "80070010" + zeros16, "0002002c 00000000 00050010" + zeros16 + "00080010" + zeros16},
+		{"location hidden, IPv6", v6, hidden, "80020018 00000000 80070010" + zeros16, "00020018 00000000 00090010" + zeros16},
 		// RFC 8972 4.2
 		{"location too short", arrived, testReply(nil), "80020002 0000 8001000155", "40020002 0000 8001000155"},
 		// RFC 8972 4.2.1
@@ -211,5 +215,20 @@ func TestHMACBehindMalformed(t *testing.T) {
 	want[0] = stamp.FlagM
 	if why != answered || !bytes.Equal(got[stamp.BaseSize:], want) {
 		t.Errorf("%v\n got %x\nwant %x", why, got[stamp.BaseSize:], want)
+	}
+}
+
+// The policy on Location TLVs reaches the replies.
+func TestHiddenLocation(t *testing.T) {
+	t.Parallel()
+	for hide, want := range map[bool]string{false: "00020004 035e9c40", true: "00020004 00000000"} {
+		synctest.Test(t, func(t *testing.T) {
+			g := newRig(t, server, func(c *Config) { c.HideLocation = hide }).start()
+			s := g.sender(client)
+			s.send(server, request(0, 1, octets(t, "80020004 00000000")...))
+			if m, _ := s.one(); !bytes.Equal(m.Buf[stamp.BaseSize:], octets(t, want)) {
+				t.Errorf("hidden is %v, and the location %x", hide, m.Buf[stamp.BaseSize:])
+			}
+		})
 	}
 }
