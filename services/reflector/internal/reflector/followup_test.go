@@ -12,7 +12,6 @@ import (
 // asking is a Follow-Up Telemetry TLV as a sender sends it.
 const asking = "80070010 00000000 0000000000000000 00 000000"
 
-// RFC 8972 4.7
 func TestFollowUpOctets(t *testing.T) {
 	t.Parallel()
 	known := stamp.FollowUp{Sequence: 6, Timestamp: 0x2122232425262728, Mode: stamp.TimestampSWLocal}
@@ -21,10 +20,13 @@ func TestFollowUpOctets(t *testing.T) {
 		request  string
 		want     string
 	}{
-		"known":            {known, asking, "00070010 00000006 2122232425262728 02 000000"},
-		"nothing known":    {stamp.FollowUp{}, asking, "00070010 00000000 0000000000000000 00 000000"},
-		"too short":        {known, "80070004 ffffffff", "40070004 00000000"},
-		"behind others":    {known, "80010001aa" + asking, "00010001aa 00070010 00000006 2122232425262728 02 000000"},
+		// RFC 8972 4.7-12, 4.7-15
+		"known":         {known, asking, "00070010 00000006 2122232425262728 02 000000"},
+		"nothing known": {stamp.FollowUp{}, asking, "00070010 00000000 0000000000000000 00 000000"},
+		// RFC 8972 4.7-5, 4.7-6, 4.7-7
+		"too short":     {known, "80070004 ffffffff", "40070004 00000000"},
+		"behind others": {known, "80010001aa" + asking, "00010001aa 00070010 00000006 2122232425262728 02 000000"},
+		// RFC 8972 4.7-4, 4.7-17, 4.7-18
 		"sender's rubbish": {known, "80070010 ffffffff ffffffffffffffff ff ffffff", "00070010 00000006 2122232425262728 02 000000"},
 	} {
 		got, why := reflected(octets(t, sentBase+c.request), 64, reply{clock: testClock, followUp: c.followUp})
@@ -37,16 +39,20 @@ func TestFollowUpOctets(t *testing.T) {
 // Each reply tells when the one before it left, to those who ask; nobody else's
 // replies are stamped.
 //
-// RFC 8972 4.7
+// RFC 8972 4.7-12, 4.7-14
 func TestFollowUpTellsOfTheReplyBefore(t *testing.T) {
 	for name, c := range map[string]struct {
 		change   func(*Config)
 		trailing string
+		format   stamp.Format
 		told     bool
 	}{
-		"asked":     {nil, asking, true},
-		"stateless": {func(cfg *Config) { cfg.Stateless = true }, asking, false},
-		"not asked": {nil, "80010000", false},
+		"asked": {nil, asking, stamp.NTP, true},
+		// RFC 8972 4.7-13
+		"asked in PTP": {nil, asking, stamp.PTP, true},
+		// RFC 8972 4.7-8
+		"stateless": {func(cfg *Config) { cfg.Stateless = true }, asking, stamp.NTP, false},
+		"not asked": {nil, "80010000", stamp.NTP, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -54,7 +60,11 @@ func TestFollowUpTellsOfTheReplyBefore(t *testing.T) {
 				s := g.sender("[2001:db8::2]:40000")
 				var left time.Time // the reply before
 				for seq := range uint32(4) {
-					s.send("[2001:db8::1]:862", request(seq, 7, octets(t, c.trailing)...))
+					asks := request(seq, 7, octets(t, c.trailing)...)
+					if c.format == stamp.PTP {
+						asks[12] |= 0x40 // Z of the Error Estimate
+					}
+					s.send("[2001:db8::1]:862", asks)
 					m, _ := s.one()
 					if !c.told {
 						if n := bytes.Count(m.Buf[stamp.BaseSize+stamp.TLVHeaderSize:], []byte{0}); n != m.N-stamp.BaseSize-stamp.TLVHeaderSize {
@@ -66,7 +76,7 @@ func TestFollowUpTellsOfTheReplyBefore(t *testing.T) {
 					if err := f.UnmarshalBinary(m.Buf[stamp.BaseSize+stamp.TLVHeaderSize:]); err != nil {
 						t.Fatal(err)
 					}
-					at, known := f.Timestamp.UnixNano(stamp.NTP)
+					at, known := f.Timestamp.UnixNano(c.format)
 					if known != (seq > 0) || known && (f.Sequence != seq-1 || at != left.UnixNano()) {
 						t.Errorf("reply %d tells of %d at %d, want %d", seq, f.Sequence, at, left.UnixNano())
 					}
