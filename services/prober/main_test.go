@@ -18,6 +18,8 @@ var notInteger = regexp.MustCompile(`"[a-z0-9_]+":-?[0-9]+[.eE]`)
 
 // A burst in each address family: all is answered, and one line of JSON says
 // so.
+//
+// RFC 8762 4-1
 func TestBurst(t *testing.T) {
 	t.Parallel()
 	for _, host := range []string{"::1", "127.0.0.1"} {

@@ -17,6 +17,8 @@ import (
 
 // From the start over a test and its result to SIGTERM: what a person reads,
 // what the admin HTTP says, and what arrives on the bus.
+//
+// RFC 8762 4.1-5
 func TestWholeLife(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)

@@ -20,7 +20,7 @@ const (
 	noHMAC = "00000000000000000000000000000000"
 )
 
-// RFC 8762 4.2.2, RFC 8972 3
+// RFC 8762 4.2-4, 4.2.2-1, 4.2.2-2, 4.2.2-3, 4.2.2-4, RFC 8972 3-22, 4.1-6
 func TestAuthSenderPacketEncode(t *testing.T) {
 	want := unhex(t, authSenderHex+noHMAC)
 	for _, prefix := range []string{"", "x", "an IP header, say"} {
@@ -37,7 +37,7 @@ func TestAuthSenderPacketEncode(t *testing.T) {
 	}
 }
 
-// RFC 8762 4.3.2, RFC 8972 3
+// RFC 8762 4.3.2-1, 4.3.2-2, 4.3.2-3, 4.3.2-4, RFC 8972 3-23, 4.1-6
 func TestAuthReflectorPacketEncode(t *testing.T) {
 	want := unhex(t, authReflectorHex+noHMAC)
 	for _, prefix := range []string{"", "x", "an IP header, say"} {
@@ -54,7 +54,7 @@ func TestAuthReflectorPacketEncode(t *testing.T) {
 	}
 }
 
-// RFC 8762 4.2.2, RFC 8762 4.3.2
+// RFC 8762 4.2.2-1, 4.2.2-2, 4.3.2-1, 4.3.2-2
 func TestAuthDecodeAtEveryLength(t *testing.T) {
 	sent, back := append(unhex(t, authSenderHex+noHMAC), "TLV"...), append(unhex(t, authReflectorHex+noHMAC), "TLV"...)
 	for n := range len(sent) + 1 {
@@ -74,7 +74,7 @@ func TestAuthDecodeAtEveryLength(t *testing.T) {
 	}
 }
 
-// RFC 8762 4.2.2, RFC 8762 4.3.2
+// RFC 8762 4.2.2-5, 4.3.2-5
 func TestAuthIgnoresWhatMustBeZero(t *testing.T) {
 	sent, back := unhex(t, authSenderHex+noHMAC), unhex(t, authReflectorHex+noHMAC)
 	for i := range sent {

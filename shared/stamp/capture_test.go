@@ -103,6 +103,8 @@ func TestCapturedPacketByHand(t *testing.T) {
 
 // Every captured pair fits together, and its four instants are those at which
 // the capture saw the packets.
+//
+// RFC 8972 3-3
 func TestCapturedExchanges(t *testing.T) {
 	all := capturedTests(t)
 	if len(all) != 10 {

@@ -8,7 +8,7 @@ import (
 	"tinytwamp/shared/stamp"
 )
 
-// RFC 8972 4.4
+// RFC 8972 4.4-2, 4.4-4, 4.4-7, 4.4-8
 func TestClassOfService(t *testing.T) {
 	for _, c := range []struct {
 		value  stamp.ClassOfService

@@ -10,7 +10,7 @@ import (
 	"tinytwamp/shared/stamp"
 )
 
-// RFC 4656 4.1.2, RFC 8186 2.3
+// RFC 8762 4.2.1-11, 4.2.1-12, 4.2.1-13, 4.3.1-10, RFC 4656 4.1.2, RFC 8186 2.3
 func TestErrorEstimateOnTheWire(t *testing.T) {
 	tests := []struct {
 		name         string

@@ -8,7 +8,7 @@ import (
 	"tinytwamp/shared/stamp"
 )
 
-// RFC 8972 4.7
+// RFC 8972 4.7-9, 4.7-11, 4.7-16, 4.7-17
 func TestFollowUp(t *testing.T) {
 	want := stamp.FollowUp{Sequence: 0x01020304, Timestamp: 0x1112131415161718, Mode: stamp.TimestampSWLocal}
 	b := bytes.Repeat([]byte{0xff}, stamp.FollowUpSize)

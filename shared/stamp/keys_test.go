@@ -11,6 +11,7 @@ import (
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
+// RFC 8762 4.4-5, RFC 8972 4.8-18
 func TestKeyLookup(t *testing.T) {
 	key := func(digit string) string { return strings.Repeat(digit, 32) }
 	keys, err := stamp.ParseKeys([]byte("# keys of the lab\n\n" +

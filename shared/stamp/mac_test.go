@@ -17,7 +17,7 @@ const (
 	tlvsHMAC      = "eace9f4d1ab5c69619bef704f317f583"
 )
 
-// RFC 8762 4.4, RFC 8762 4.2.2, RFC 8762 4.3.2
+// RFC 8762 4.2.2-6, 4.2.2-7, 4.3.2-6, 4.3.2-7, 4.4-3, 4.4-4
 func TestSeal(t *testing.T) {
 	mac := stamp.NewMAC(unhex(t, testKey))
 	for _, c := range []struct{ packet, hmac string }{{authSenderHex, senderHMAC}, {authReflectorHex, reflectorHMAC}} {
@@ -49,7 +49,7 @@ func TestSeal(t *testing.T) {
 // The digest is over the sequence number and all TLVs before it, and over
 // nothing else.
 //
-// RFC 8972 4.8
+// RFC 8972 4.8-13, 4.8-16, 4.8-17, 4.8-19, 4.8-20
 func TestSealTLVs(t *testing.T) {
 	mac := stamp.NewMAC(unhex(t, testKey))
 	for name, base := range map[string]string{"unauthenticated": senderHex, "authenticated": authSenderHex + noHMAC} {
@@ -77,7 +77,7 @@ func TestSealTLVs(t *testing.T) {
 
 // Where an HMAC TLV may be, and what needs one.
 //
-// RFC 8972 4.8
+// RFC 8972 4.8-3, 4.8-7, 4.8-15
 func TestHMACPosition(t *testing.T) {
 	mac := stamp.NewMAC(unhex(t, testKey))
 	const hmac, padding, cos = "80080010" + noHMAC, "80010001aa", "80040004b9440000"

@@ -26,7 +26,7 @@ var (
 		"191a1b1c 1d1e1f2021222324 2526 0000 27 000000"
 )
 
-// RFC 8762 4.3.1, RFC 8972 3
+// RFC 8762 4.1-6, 4.3.1-1, 4.3.1-2, 4.3.1-6, 4.3.1-16, RFC 8972 3-2, 3-17, 4.1-6
 func TestReflectorPacketEncode(t *testing.T) {
 	want := unhex(t, reflectorHex)
 	for _, prefix := range []string{"", "x", "an IP header, say"} {
@@ -40,6 +40,8 @@ func TestReflectorPacketEncode(t *testing.T) {
 }
 
 // Buffers are reused: what must be zero is written, not left as it was.
+//
+// RFC 8762 4.3.1-16
 func TestReflectorPacketEncodeIntoUsedBuffer(t *testing.T) {
 	used := bytes.Repeat([]byte{0xee}, 100)
 	got, _ := reflectorPacket.AppendBinary(used[:0])
@@ -51,7 +53,7 @@ func TestReflectorPacketEncodeIntoUsedBuffer(t *testing.T) {
 // Replies of 36, 38, 41 and 44 octets are in use; what lies between decodes as
 // the shorter one.
 //
-// RFC 8762 4.3.1, RFC 5357 4.2.1
+// RFC 8762 4.3.1-1, 4.6-2, RFC 5357 4.2.1
 func TestReflectorPacketDecodeAtEveryLength(t *testing.T) {
 	b := append(unhex(t, reflectorHex), "padding"...)
 	for n := range len(b) + 1 {
@@ -77,7 +79,7 @@ func TestReflectorPacketDecodeAtEveryLength(t *testing.T) {
 	}
 }
 
-// RFC 8762 4.3.1
+// RFC 8762 4.3.1-17
 func TestReflectorPacketIgnoresWhatMustBeZero(t *testing.T) {
 	b := unhex(t, reflectorHex)
 	for _, i := range []int{38, 39, 41, 42, 43} {

@@ -20,7 +20,7 @@ var (
 		"00000000 00000000 00000000 00000000 00000000 00000000 00000000"
 )
 
-// RFC 8762 4.2.1, RFC 8972 3
+// RFC 8762 4.1-6, 4.2-2, 4.2-3, 4.2.1-1, 4.2.1-2, 4.2.1-5, 4.2.1-19, RFC 8972 3-2, 3-12, 4.1-6
 func TestSenderPacketEncode(t *testing.T) {
 	want := unhex(t, senderHex)
 	for _, prefix := range []string{"", "x", "an IP header, say"} {
@@ -34,6 +34,8 @@ func TestSenderPacketEncode(t *testing.T) {
 }
 
 // Buffers are reused: what must be zero is written, not left as it was.
+//
+// RFC 8762 4.2.1-19
 func TestSenderPacketEncodeIntoUsedBuffer(t *testing.T) {
 	used := bytes.Repeat([]byte{0xee}, 100)
 	got, _ := senderPacket.AppendBinary(used[:0])
@@ -42,7 +44,7 @@ func TestSenderPacketEncodeIntoUsedBuffer(t *testing.T) {
 	}
 }
 
-// RFC 8762 4.2.1, RFC 8762 4.6
+// RFC 8762 4.2.1-1, 4.2.1-2, 4.2.1-5, RFC 8972 3-3
 func TestSenderPacketDecodeAtEveryLength(t *testing.T) {
 	b := append(unhex(t, senderHex), "padding"...)
 	for n := range len(b) + 1 {
@@ -66,7 +68,7 @@ func TestSenderPacketDecodeAtEveryLength(t *testing.T) {
 	}
 }
 
-// RFC 8762 4.2.1
+// RFC 8762 4.2.1-20
 func TestSenderPacketIgnoresWhatMustBeZero(t *testing.T) {
 	b := unhex(t, senderHex)
 	for i := 16; i < len(b); i++ {

@@ -18,6 +18,7 @@ func instant(t *testing.T, s string) int64 {
 	return at.UnixNano()
 }
 
+// RFC 8762 4.2.1-6, 4.2.1-7, 4.2.1-8, 4.2.1-9, RFC 4656 4.1.2, RFC 8186 2.3
 func TestTimestampOnTheWire(t *testing.T) {
 	tests := []struct {
 		name   string

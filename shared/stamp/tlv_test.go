@@ -23,7 +23,7 @@ func equalTLV(a, b stamp.TLV) bool {
 	return a.Flags == b.Flags && a.Type == b.Type && bytes.Equal(a.Value, b.Value)
 }
 
-// RFC 8972 4
+// RFC 8972 4-3, 4-4, 4-8
 func TestTLVEncode(t *testing.T) {
 	b := []byte("prefix")
 	for _, tlv := range tlvs {
@@ -34,7 +34,7 @@ func TestTLVEncode(t *testing.T) {
 	}
 }
 
-// RFC 8972 4
+// RFC 8972 4-3, 4-4, 4-8
 func TestTLVDecode(t *testing.T) {
 	b := unhex(t, tlvHex)
 	for i, want := range tlvs {
@@ -49,7 +49,7 @@ func TestTLVDecode(t *testing.T) {
 	}
 }
 
-// RFC 8972 5.1, RFC 8972 5.2
+// RFC 8972 4-9, 4.2-6, 4.3-7, 4.4-3, 4.5-2, 4.6-3, 4.7-10, 4.8-14, 5.1-1, 5.2-1
 func TestTLVCodePoints(t *testing.T) {
 	types := []stamp.TLVType{
 		stamp.TLVExtraPadding, stamp.TLVLocation, stamp.TLVTimestampInfo, stamp.TLVClassOfService,
@@ -70,7 +70,7 @@ func TestTLVCodePoints(t *testing.T) {
 // A TLV that is cut anywhere is malformed, and what there is of it is given
 // back whole: a reflector copies it as it is.
 //
-// RFC 8972 4
+// RFC 8972 4-15
 func TestTLVTruncated(t *testing.T) {
 	whole := unhex(t, "80 01 0003 aabbcc")
 	for n := range len(whole) {
@@ -131,6 +131,7 @@ func TestTLVLongestValue(t *testing.T) {
 	}
 }
 
+// RFC 8972 4-24
 func TestHasTLVs(t *testing.T) {
 	tests := []struct {
 		trailing string

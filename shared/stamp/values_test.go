@@ -49,13 +49,13 @@ func decodeAs[V any, P interface {
 
 func same[V comparable](a, b V) bool { return a == b }
 
-// RFC 8972 4.3
+// RFC 8972 4.3-6
 func TestTimestampInfo(t *testing.T) {
 	want := stamp.TimestampInfo{SyncIn: stamp.SyncNTP, MethodIn: stamp.TimestampSWLocal, SyncOut: stamp.SyncLocal, MethodOut: stamp.TimestampControlPlane}
 	checkValue(t, want, "01020503", decodeAs[stamp.TimestampInfo], same, true)
 }
 
-// RFC 8972 5.4, RFC 8972 5.5, RFC 8972 5.6
+// RFC 8972 4.6-10, 5.4-1, 5.5-1, 5.6-1
 func TestRegistries(t *testing.T) {
 	for i, got := range []int{stamp.SyncNTP, stamp.SyncPTP, stamp.SyncSSU, stamp.SyncGNSS, stamp.SyncLocal} {
 		if got != i+1 {
@@ -72,7 +72,7 @@ func TestRegistries(t *testing.T) {
 	}
 }
 
-// RFC 8972 4.3
+// RFC 8972 4-2, 4.3-5, 4.3-13
 func TestTimestampInfoAnswer(t *testing.T) {
 	info := stamp.TimestampInfo{SyncIn: 1, MethodIn: 2, SyncOut: 3, MethodOut: 4}
 	for _, c := range []struct {
@@ -94,13 +94,13 @@ func TestTimestampInfoAnswer(t *testing.T) {
 	}
 }
 
-// RFC 8972 4.5
+// RFC 8972 4.5-1, 4.5-3
 func TestDirectMeasurement(t *testing.T) {
 	want := stamp.DirectMeasurement{SenderTx: 0x01020304, ReflectorRx: 0x05060708, ReflectorTx: 0x090a0b0c}
 	checkValue(t, want, "01020304 05060708 090a0b0c", decodeAs[stamp.DirectMeasurement], same, false)
 }
 
-// RFC 8972 4.6
+// RFC 8972 4.6-2, 4.6-4, 4.6-5, 4.6-7, 4.6-8, 4.6-9, 4.6-11, 4.6-12, 4.6-13
 func TestAccessReport(t *testing.T) {
 	want := stamp.AccessReport{Access: stamp.AccessNon3GPP, ReturnCode: stamp.NetworkUnavailable}
 	checkValue(t, want, "20020000", decodeAs[stamp.AccessReport], same, false)
@@ -116,7 +116,7 @@ func TestAccessReport(t *testing.T) {
 	}
 }
 
-// RFC 8972 4
+// RFC 8972 4-5, 4-14, 4.2-3, 4.3-4, 4.4-4, 4.5-3, 4.6-4, 4.7-5, 4.7-11, 4.8-15, 6-4
 func TestValidLength(t *testing.T) {
 	valid := map[stamp.TLVType]func(n int) bool{
 		stamp.TLVLocation:          func(n int) bool { return n >= 4 },

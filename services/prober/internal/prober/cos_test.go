@@ -8,6 +8,8 @@ import (
 )
 
 // With a Class of Service TLV a report tells on which way a marking was lost.
+//
+// RFC 8762 4.6-4, RFC 8972 4-32
 func TestClassOfServiceAtTheReflector(t *testing.T) {
 	for name, answers := range map[string]bool{"a reflector that knows the TLV": true, "one that does not": false} {
 		bubble(t, func(t *testing.T, b *bench) {

@@ -33,6 +33,7 @@ func tellingLeft(b *bench, lost int) {
 	})
 }
 
+// RFC 8972 4.7-19
 func TestFollowUpCorrectsT3(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bench) {
 		tellingLeft(b, -1)

@@ -49,6 +49,8 @@ func both(p udptest.Path, indexes []int, other udptest.Path) udptest.Path {
 }
 
 // What a burst reports of packets that are lost, late, doubled or reordered.
+//
+// RFC 8762 4-6
 func TestLoss(t *testing.T) {
 	tests := map[string]struct {
 		count     uint64

@@ -11,6 +11,8 @@ import (
 
 // Every payload has the size that was asked for, holds the message, and is
 // taken for what it is: TLVs in stamp mode, padding in light mode.
+//
+// RFC 8762 4.2-5, RFC 8972 4.1-1, 4.1-2, 4.1-3, 4.1-4, 4.1-5
 func TestPayload(t *testing.T) {
 	const message = "TWAMP test message"
 	sizes := append([]int{0}, 44, 45, 46, 47, 48, 49, 62, 63, 64, 66, 67, 68, 1472, 9000, MaxSize)

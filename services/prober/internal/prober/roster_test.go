@@ -257,6 +257,8 @@ func TestPathsOverIntervals(t *testing.T) {
 
 // Many tests of one address share few sockets, and each reply finds its
 // session.
+//
+// RFC 8972 3-6, 3-8
 func TestManySessionsToOneAddress(t *testing.T) {
 	for _, knowsSSID := range []bool{true, false} {
 		bubble(t, func(t *testing.T, b *bench) {
@@ -306,6 +308,8 @@ func TestManySessionsToOneAddress(t *testing.T) {
 }
 
 // Without an SSID nothing but the port tells sessions apart.
+//
+// RFC 8762 4.6-2
 func TestLightSessionsToOneAddress(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bench) {
 		b.test.Mode = ModeLight

@@ -104,6 +104,7 @@ func TestSequenceNumbersWrap(t *testing.T) {
 	})
 }
 
+// RFC 8972 3-10
 func TestSessionsOfOneSocketAreToldApart(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bench) {
 		p, l := b.open(t)
@@ -235,16 +236,18 @@ func TestStrangeReplies(t *testing.T) {
 		forwardHops              bool
 		roundTrip, reflectorTook time.Duration
 	}{
-		"ordinary":       {func(*answering) {}, 10, 10, 10, 0, 0, true, 20 * ms, 5 * ms},
+		"ordinary": {func(*answering) {}, 10, 10, 10, 0, 0, true, 20 * ms, 5 * ms},
+		// RFC 8972 3-21
 		"SSID zero":      {func(a *answering) { a.reply.SSID = 0 }, 10, 10, 10, 0, 0, true, 20 * ms, 5 * ms},
 		"SSID of others": {func(a *answering) { a.reply.SSID++ }, 0, 0, 0, 10, 0, false, 0, 0},
 		"wrong T1":       {func(a *answering) { a.reply.SenderTimestamp++ }, 0, 0, 0, 10, 0, false, 0, 0},
 		"wrong sequence": {func(a *answering) { a.reply.SenderSequence += 1 << 20 }, 0, 0, 0, 10, 0, false, 0, 0},
-		"36 octets":      {func(a *answering) { a.size = 36 }, 10, 10, 10, 0, 0, false, 20 * ms, 5 * ms},
-		"35 octets":      {func(a *answering) { a.size = 35 }, 0, 0, 0, 10, 0, false, 0, 0},
-		"too long":       {func(a *answering) { a.size = roomForReplies + 1 }, 0, 0, 0, 10, 0, false, 0, 0},
-		"junk besides":   {func(a *answering) { a.extra = [][]byte{{}, []byte("junk")} }, 10, 10, 10, 20, 0, true, 20 * ms, 5 * ms},
-		"no T2":          {func(a *answering) { a.reply.ReceiveTimestamp = 0 }, 10, 10, 0, 0, 0, true, 25 * ms, 0},
+		// RFC 8762 4.6-2
+		"36 octets":    {func(a *answering) { a.size = 36 }, 10, 10, 10, 0, 0, false, 20 * ms, 5 * ms},
+		"35 octets":    {func(a *answering) { a.size = 35 }, 0, 0, 0, 10, 0, false, 0, 0},
+		"too long":     {func(a *answering) { a.size = roomForReplies + 1 }, 0, 0, 0, 10, 0, false, 0, 0},
+		"junk besides": {func(a *answering) { a.extra = [][]byte{{}, []byte("junk")} }, 10, 10, 10, 20, 0, true, 20 * ms, 5 * ms},
+		"no T2":        {func(a *answering) { a.reply.ReceiveTimestamp = 0 }, 10, 10, 0, 0, 0, true, 25 * ms, 0},
 		"PTP nanoseconds": {func(a *answering) {
 			a.reply.ErrorEstimate = stamp.NewErrorEstimate(0, true, stamp.PTP)
 			a.reply.ReceiveTimestamp, a.reply.Timestamp = 1<<32|999_999_999, 1<<32|1_000_000_000

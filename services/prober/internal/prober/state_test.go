@@ -8,6 +8,8 @@ import (
 
 // Where all packets reach the reflector its numbers are the sender's, and only
 // the user can know whether that means something.
+//
+// RFC 8762 4-4, 4-6
 func TestReflectorState(t *testing.T) {
 	for state, want := range map[StateHint]bool{StateAuto: false, Stateful: true, Stateless: false} {
 		bubble(t, func(t *testing.T, b *bench) {

@@ -9,6 +9,7 @@ import (
 	"testing"
 )
 
+// RFC 8762 4.1-1, 4.1-2, 4.6-3
 func TestParseTarget(t *testing.T) {
 	good := map[string]Target{
 		"192.0.2.1":              {Host: "192.0.2.1", Port: 862},

@@ -47,7 +47,8 @@ func authRequest(t testing.TB, key string, sequence uint32, ssid uint16, trailin
 	return b
 }
 
-// RFC 8762 4.3.2, RFC 8762 4.4, RFC 8972 3
+// RFC 8762 4-9, 4.3.2-1, 4.3.2-2, 4.4-1, 4.4-3
+// RFC 8972 3-16, 3-23, 4-26, 4-28, RFC 8186 2.3
 func TestAuthenticatedReplyOctetByOctet(t *testing.T) {
 	t.Parallel()
 	// T1's format is the reply's (RFC 8186 section 2.3).
@@ -78,7 +79,7 @@ func TestAuthenticatedReplyOctetByOctet(t *testing.T) {
 
 // Who is answered, and how, when there are keys.
 //
-// RFC 8762 4.4
+// RFC 8762 4-2, 4-9, 4.3-1, 4.4-6
 func TestAuthentication(t *testing.T) {
 	t.Parallel()
 	open := func(c *Config) { c.AllowUnauthenticated = []netip.Prefix{netip.MustParsePrefix("2001:db8::/64")} }
@@ -94,6 +95,7 @@ func TestAuthentication(t *testing.T) {
 	}{
 		{"authentic", "* " + goodKey, nil, authRequest(t, goodKey, 0, 1), answered, true},
 		{"authentic, with padding", "* " + goodKey, nil, authRequest(t, goodKey, 0, 1, 1, 2, 3), answered, true},
+		// RFC 8762 4.4-5
 		{"by SSID", "ssid:1 " + goodKey + "\n* " + otherKey, nil, authRequest(t, goodKey, 0, 1), answered, true},
 		{"by prefix", "2001:db8::/32 " + goodKey, nil, authRequest(t, goodKey, 0, 1), answered, true},
 		{"another key", "* " + goodKey, nil, authRequest(t, otherKey, 0, 1), hmacFailed, false},
@@ -101,6 +103,7 @@ func TestAuthentication(t *testing.T) {
 		{"tampered", "* " + goodKey, nil, tampered, hmacFailed, false},
 		{"no key for it", "ssid:2 " + goodKey, nil, authRequest(t, goodKey, 0, 1), noKey, false},
 		{"unauthenticated", "* " + goodKey, nil, request(0, 1), unauthenticated, false},
+		// RFC 8762 4.6-1
 		{"TWAMP Light", "* " + goodKey, nil, request(0, 1)[:14], unauthenticated, false},
 		{"one octet short", "* " + goodKey, nil, authRequest(t, goodKey, 0, 1)[:111], unauthenticated, false},
 		{"unauthenticated of 112 octets", "* " + goodKey, nil, request(0, 1, make([]byte, 68)...), hmacFailed, false},
@@ -150,7 +153,7 @@ func TestAuthentication(t *testing.T) {
 // Who need not authenticate may have TLVs that verify, with the key of the
 // session.
 //
-// RFC 8972 4.8
+// RFC 8972 4.8-9, 4.8-11, 4.8-18
 func TestHMACTLVInUnauthenticatedMode(t *testing.T) {
 	t.Parallel()
 	for key, want := range map[string]byte{goodKey: 0, otherKey: stamp.FlagI} {

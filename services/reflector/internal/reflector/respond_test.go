@@ -71,7 +71,8 @@ const (
 	sentBase     = sentSequence + sentT1 + sentEE + sentSSID + sentZeros
 )
 
-// RFC 8762 4.3.1, RFC 8186 2.3, RFC 8972 3
+// RFC 8762 4.3.1-1, 4.3.1-7, 4.3.1-11, 4.3.1-12, 4.3.1-13, 4.3.1-14, 4.3.1-15, 4.3.1-16
+// RFC 8972 3-16, 3-17, RFC 8186 2.3
 func TestReplyOctetByOctet(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -82,18 +83,21 @@ func TestReplyOctetByOctet(t *testing.T) {
 		want    string
 	}{
 		{
+			// RFC 8762 4.2.1-7, 4.3.1-5
 			name:    "stateful",
 			request: sentBase, ttl: 57, out: reply{sequence: 7, stateful: true},
 			want: "00000007 e8fe6f80c0000000 8105 1234" +
 				"e8fe6f8080000000" + sentSequence + sentT1 + sentEE + "0000 39 000000",
 		},
 		{
+			// RFC 8762 4-3, 4.3.1-3
 			name:    "stateless takes the sender's sequence number",
 			request: sentBase, ttl: 255, out: reply{sequence: 7},
 			want: "01020304 e8fe6f80c0000000 8105 1234" +
 				"e8fe6f8080000000" + sentSequence + sentT1 + sentEE + "0000 ff 000000",
 		},
 		{
+			// RFC 8762 4.2.1-9
 			name:    "PTP is answered in PTP",
 			request: sentSequence + sentT1 + "ca0b" + sentSSID + sentZeros, ttl: 64, out: reply{},
 			want: "01020304 6553f1002cb41780 c206 1234" +
@@ -106,6 +110,7 @@ func TestReplyOctetByOctet(t *testing.T) {
 				"e8fe6f8080000000" + sentSequence + sentT1 + sentEE + "0000 00 000000",
 		},
 		{
+			// RFC 8762 4.6-6, 4.6-7
 			name:    "TWAMP Light's smallest has no SSID",
 			request: sentSequence + sentT1 + sentEE, ttl: 1, out: reply{},
 			want: "01020304 e8fe6f80c0000000 8105 0000" +
@@ -124,7 +129,7 @@ func TestReplyOctetByOctet(t *testing.T) {
 
 // Nothing is answered with more than it asked with, but for the base packet.
 //
-// RFC 8762 4.3, RFC 8762 4.6
+// RFC 8762 4-11, 4.2-1, 4.3-2, 4.3-3, 4.6-7, 4.6-8, RFC 8972 3-4
 func TestReplyLength(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ request, reply int }{
@@ -176,7 +181,7 @@ func TestCorruptErrorEstimate(t *testing.T) {
 	}
 }
 
-// RFC 8972 4, RFC 8972 4.1
+// RFC 8972 4-24, 4-28, 6-4
 func TestTrailingOctets(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -184,18 +189,26 @@ func TestTrailingOctets(t *testing.T) {
 		strict     bool
 		sent, back string
 	}{
+		// RFC 8972 4-12, 4.1-1
 		{"extra padding", false, "80010004cafebabe", "00010004cafebabe"},
 		{"empty extra padding", false, "80010000", "00010000"},
+		// RFC 8972 4-11, 4-30, 4-35, 4-36
 		{"unknown type", false, "80c80003010203", "80c80003010203"},
+		// RFC 8972 4-37
 		{"known behind unknown", false, "80c8000101 8001000107", "80c8000101 0001000107"},
+		// RFC 8972 4-12, 4-16, 4-19, 4.1-8
 		{"flags of the sender do not count", false, "8001000107 6001000107 00c8000109", "0001000107 0001000107 80c8000109"},
+		// RFC 8972 4-21, 4-22
 		{"reserved flags are zeroed", false, "80010000 9f010000 1fc80000", "00010000 00010000 80c80000"},
+		// RFC 8972 4-15, 4-41
 		{"value beyond the packet", false, "80010005cafebabe", "40010005cafebabe"},
 		{"header beyond the packet", false, "8001", "4001"},
 		{"first octet alone", false, "80", "40"},
+		// RFC 8972 4-38, 4-40
 		{"remainder behind a malformed one", false, "8001000107 80c8ffff 8001000107", "0001000107 40c8ffff 8001000107"},
 		{"padding is not touched", false, "00010004cafebabe", "00010004cafebabe"},
 		{"padding that looks like flags", false, "e0010004cafebabe", "e0010004cafebabe"},
+		// RFC 8972 4-24, 4-26
 		{"strict: always TLVs", true, "00010004cafebabe", "00010004cafebabe"},
 		{"strict: unknown without the sender's U", true, "00c80001ff", "80c80001ff"},
 		{"strict: text is malformed", true, "5457414d50", "4057414d50"},
@@ -267,7 +280,7 @@ func TestRespondDoesNotAllocate(t *testing.T) {
 // The octets where STAMP has its SSID are padding in a TWAMP Light packet, and
 // may be different in each.
 //
-// RFC 8972 3, RFC 8762 4.6
+// RFC 8762 4.2.1-20, RFC 8972 3-13
 func TestIdentity(t *testing.T) {
 	t.Parallel()
 	base := octets(t, sentBase)

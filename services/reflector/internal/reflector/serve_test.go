@@ -19,7 +19,6 @@ const (
 	client = "[2001:db8::1]:40000"
 )
 
-// RFC 8762 4.3.1
 func TestSequenceNumbersOnTheWire(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -27,7 +26,9 @@ func TestSequenceNumbersOnTheWire(t *testing.T) {
 		set  func(*Config)
 		want []uint32
 	}{
+		// RFC 8762 4-5, 4.3.1-4, 4.3.1-5
 		{"stateful", nil, []uint32{0, 1, 2}},
+		// RFC 8762 4-3, 4.3.1-3
 		{"stateless", func(c *Config) { c.Stateless = true }, []uint32{500, 7, 500}},
 		{"full", func(c *Config) { c.SessionTable = 0 }, []uint32{500, 7, 500}},
 	} {
@@ -50,7 +51,7 @@ func TestSequenceNumbersOnTheWire(t *testing.T) {
 // A session is addresses, ports and SSID; a TWAMP Light sender's random padding
 // is no SSID.
 //
-// RFC 8972 3, RFC 8762 4.6
+// RFC 8762 4-7, RFC 8972 3-5, 3-13
 func TestSessionsOnTheWire(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -82,7 +83,7 @@ func TestSessionsOnTheWire(t *testing.T) {
 	})
 }
 
-// RFC 8762 4.3.1
+// RFC 8762 4.3.1-8, 4.3.1-9, 4.3.1-15
 func TestTimesAndPath(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -136,6 +137,7 @@ func TestUnknownTOS(t *testing.T) {
 	})
 }
 
+// RFC 8762 4-2, 4.3-1
 func TestDrops(t *testing.T) {
 	t.Parallel()
 	prefixes := func(s ...string) (p []netip.Prefix) {

@@ -24,6 +24,7 @@ func endedKeys(f func(func(session))) (keys []key) {
 	return keys
 }
 
+// RFC 8762 4-8, 4.3.1-4, RFC 8972 3-5
 func TestSequencePerSession(t *testing.T) {
 	t.Parallel()
 	tb := newTable(10)

@@ -42,7 +42,9 @@ func testReply(mac *stamp.MAC) reply {
 
 var arrived = arrival{time: testT2, ttl: 64, tos: 20<<2 | 1, peer: testPeer, local: testLocal}
 
-// RFC 8972 4.1, RFC 8972 4.2, RFC 8972 4.3, RFC 8972 4.4, RFC 8972 4.5, RFC 8972 4.6, RFC 8972 4.7
+// RFC 8972 3-1, 4-12, 4.1-1, 4.2-5, 4.2-6, 4.2-7, 4.2-8, 4.2-9, 4.2-11, 4.2.2-1, 4.2.2-2, 4.3-6, 4.3-7
+// RFC 8972 4.3-8, 4.3-9, 4.3-10, 4.3-11, 4.3-12, 4.4-2, 4.4-3, 4.4-11, 4.4-12, 4.4-14, 4.5-1, 4.5-2
+// RFC 8972 4.5-7, 4.5-10, 4.5-12, 4.5-13, 4.6-2, 4.6-3, 4.6-16, 4.6-17, 4.7-9, 4.7-10, 4.7-12, 4.7-15
 func TestAllTLVs(t *testing.T) {
 	t.Parallel()
 	got, tos, why := exchanged(octets(t, sentBase+allTLVs), arrived, testReply(nil))
@@ -71,34 +73,36 @@ func TestTLVs(t *testing.T) {
 		out        reply
 		sent, back string
 	}{
-		// RFC 8972 4.2.2
+		// RFC 8972 4.2.2-19, 4.2.2-20
 		{"location over IPv6", v6, testReply(nil), "80020018 00000000 80070010" + zeros16, "00020018 035e9c40 00090010 20010db8000000000000000000000001"},
+		// RFC 8972 4.2-13, 4.2.2-3
 		{"location hidden", arrived, hidden, "8002002c 00000000 80040010" + zeros16 + "80070010" + zeros16, "0002002c 00000000 00050010" + zeros16 + "00080010" + zeros16},
 		{"location hidden, IPv6", v6, hidden, "80020018 00000000 80070010" + zeros16, "00020018 00000000 00090010" + zeros16},
-		// RFC 8972 4.2
+		// RFC 8972 4.2-3, 4.2-4
 		{"location too short", arrived, testReply(nil), "80020002 0000 8001000155", "40020002 0000 8001000155"},
-		// RFC 8972 4.2.1
+		// RFC 8972 4.2.1-2
 		{"sub-TLV too long for its TLV", arrived, testReply(nil), "80020009 00000000 80040010ff 8001000155", "40020009 035e9c40 40040010ff 8001000155"},
-		// RFC 8972 4.3
+		// RFC 8972 4.3-9, 4.3-11
 		{"clock free-running", arrived, freeRunning, "80030004 00000000", "00030004 05020502"},
-		// RFC 8972 4.3
+		// RFC 8972 4.3-4, 4.3-5
 		{"timestamp information too short", arrived, testReply(nil), "80030003 000000 8001000155", "40030003 000000 8001000155"},
-		// RFC 8972 4.5
+		// RFC 8972 4.5-12
 		{"direct measurement without state", arrived, stateless, "8005000c 00000009 00000000 00000000", "8005000c 00000009 00000000 00000000"},
-		// RFC 8972 4.5
+		// RFC 8972 4.5-6, 4.5-9
 		{"direct measurement wraps", arrived, last, "8005000c ffffffff 11111111 22222222", "0005000c ffffffff 00000000 00000000"},
-		// RFC 8972 4.5
+		// RFC 8972 4.5-3
 		{"direct measurement too long", arrived, testReply(nil), "8005000d 00000009 00000000 0000000000 8001000155", "4005000d 00000009 00000000 0000000000 8001000155"},
-		// RFC 8972 4.6
+		// RFC 8972 4.6-8, 4.6-9, 4.6-12, 4.6-13
 		{"access report, what is reserved", arrived, testReply(nil), "80060004 2f02ffff", "00060004 20020000"},
-		// RFC 8972 4.6
+		// RFC 8972 4.6-6
 		{"access report of an unknown network", arrived, testReply(nil), "80060004 30010000 8001000155", "80060004 30010000 0001000155"},
-		// RFC 8972 4.6
+		// RFC 8972 4.6-4
 		{"access report too short", arrived, testReply(nil), "80060003 100100 8001000155", "40060003 100100 8001000155"},
-		// RFC 8972 4.7
+		// RFC 8972 4.7-5, 4.7-6, 4.7-7
 		{"follow-up too short", arrived, testReply(nil), "80070004 ffffffff 8001000155", "40070004 00000000 8001000155"},
-		// RFC 8972 4, RFC 8972 5.1
+		// RFC 8972 4-11, 5.1-2, 5.1-3
 		{"type 9 and beyond", arrived, testReply(nil), "8009000101 8000000102 80ff000103 80fb0000", "8009000101 8000000102 80ff000103 80fb0000"},
+		// RFC 8972 4-5, 4-14, 5.1-3
 		{"private use", arrived, testReply(nil), "80fc0004aabbccdd 80fd0003aabbcc 80fe0000", "80fc0004aabbccdd 40fd0003aabbcc 80fe0000"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -120,7 +124,7 @@ func sealed(t testing.TB, base, tlvs string, size int) []byte {
 
 // TLVs that verify are answered, and the answer verifies, in both modes.
 //
-// RFC 8972 4.8
+// RFC 8972 4-19, 4.8-1, 4.8-5
 func TestHMACTLV(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -148,7 +152,7 @@ func TestHMACTLV(t *testing.T) {
 // TLVs that do not verify come back as they were with I on each, whatever they
 // ask for. So they do where they have to verify and cannot.
 //
-// RFC 8972 4.8
+// RFC 8972 4-18, 4.8-21, 4.8-23, 4.8-24, 4.8-25
 func TestHMACTLVFails(t *testing.T) {
 	t.Parallel()
 	key, other := stamp.NewMAC(octets(t, goodKey)), stamp.NewMAC(octets(t, otherKey))
@@ -165,9 +169,11 @@ func TestHMACTLVFails(t *testing.T) {
 		{"no key", false, nil, cos + hmacTLV, "20040004b8000000 20080010", false},
 		{"another key, authenticated", true, other, cos + hmacTLV, "20040004b8000000 20080010", false},
 		{"not there, authenticated", true, key, cos, "20040004b8000000", false},
+		// RFC 8972 4.8-3
 		{"not there, padding alone, authenticated", true, key, padding, "0001000155", true},
 		{"not there, padding twice, authenticated", true, key, padding + padding, "2001000155 2001000155", false},
 		{"not there, unauthenticated", false, key, cos, "", true},
+		// RFC 8972 4.8-7
 		{"in front", false, key, hmacTLV + cos, "20080010" + zeros16 + "20040004b8000000", false},
 		{"in front of padding", false, key, cos + hmacTLV + padding, "", true},
 		{"unknown type", false, other, "80c80000" + hmacTLV, "a0c80000 20080010", false},
@@ -206,7 +212,7 @@ func TestHMACTLVFails(t *testing.T) {
 
 // What follows a malformed TLV is not touched, an HMAC TLV included.
 //
-// RFC 8972 4
+// RFC 8972 4-38, 4-40
 func TestHMACBehindMalformed(t *testing.T) {
 	t.Parallel()
 	request := sealed(t, sentBase, "8003000100"+hmacTLV, stamp.BaseSize)
@@ -219,6 +225,8 @@ func TestHMACBehindMalformed(t *testing.T) {
 }
 
 // The policy on Location TLVs reaches the replies.
+//
+// RFC 8972 4.2.2-3, 4.2.2-4
 func TestHiddenLocation(t *testing.T) {
 	t.Parallel()
 	for hide, want := range map[bool]string{false: "00020004 035e9c40", true: "00020004 00000000"} {
