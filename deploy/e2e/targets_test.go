@@ -23,7 +23,7 @@ type continuous struct {
 	*exec.Cmd
 	reports chan *events.RTT
 	seen    []*events.RTT // those that were taken from reports
-	log     chan string // lines on stderr
+	log     chan string   // lines on stderr
 }
 
 // continually starts one.

@@ -7,19 +7,8 @@ import (
 	"strings"
 )
 
-// pending are clauses that are being implemented, by their ids: their tests are
-// still to come.
-var pending = []string{
-	"8762-4-10", "8762-4.4-2", "8762-4.4-7", "8972-3-14", "8972-3-15", "8972-4-31", "8972-4-33",
-	"8972-4-34", "8972-4-39", "8972-4.2-1", "8972-4.2-2", "8972-4.2.2-11", "8972-4.2.2-16",
-	"8972-4.2.2-21", "8972-4.3-1", "8972-4.3-2", "8972-4.3-3", "8972-4.4-17", "8972-4.4-18",
-	"8972-4.5-4", "8972-4.5-5", "8972-4.5-8", "8972-4.5-11", "8972-4.6-1", "8972-4.6-14",
-	"8972-4.6-15", "8972-4.8-2", "8972-4.8-4", "8972-4.8-6", "8972-4.8-8", "8972-4.8-22",
-	"8972-4.8-26", "8972-4.8-27", "8972-6-1",
-}
-
 // check says where clauses and marks do not fit together.
-func check(sections []section, marks []mark, pending []string) (faults []string) {
+func check(sections []section, marks []mark) (faults []string) {
 	clauses := make(map[string]*clause)
 	for _, s := range sections {
 		for i := range s.clauses {
@@ -36,14 +25,9 @@ func check(sections []section, marks []mark, pending []string) (faults []string)
 			faults = append(faults, fmt.Sprintf("%s: %s shows %s, which is %v", m.file, m, m.id, c.state))
 		}
 	}
-	for _, id := range pending {
-		if c := clauses[id]; c == nil || c.state != implemented || shown[id] {
-			faults = append(faults, id+" is pending, but has a test, or is not to be implemented: take it off the list")
-		}
-	}
 	for _, s := range sections {
 		for _, c := range s.clauses {
-			if c.state == implemented && !shown[c.id()] && !slices.Contains(pending, c.id()) {
+			if c.state == implemented && !shown[c.id()] {
 				faults = append(faults, fmt.Sprintf("%s is implemented, and no test shows it: %s", c.id(), c.text))
 			}
 		}
@@ -70,13 +54,10 @@ the tests: ` + "`make docs`" + ` writes it, and ` + "`make test`" + ` fails wher
 `
 
 // table returns the conformance table, in Markdown. It stands in deploy.
-func table(sections []section, marks []mark, pending []string) string {
+func table(sections []section, marks []mark) string {
 	var b strings.Builder
 	b.WriteString(preamble)
 	count(&b, sections)
-	if len(pending) > 0 {
-		fmt.Fprintf(&b, "\nOf those implemented the tests of %d are still to come.\n", len(pending))
-	}
 	rfc := ""
 	for _, s := range sections {
 		if s.rfc != rfc {
@@ -86,7 +67,7 @@ func table(sections []section, marks []mark, pending []string) string {
 		fmt.Fprintf(&b, "\n### %s %s\n\n", s.number, s.title)
 		b.WriteString("| clause | for | keyword | what it asks | state | shown by |\n|---|---|---|---|---|---|\n")
 		for _, c := range s.clauses {
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", c.number, c.who, c.keyword, c.text, told(&c), tests(&c, marks, pending))
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", c.number, c.who, c.keyword, c.text, told(&c), tests(&c, marks))
 		}
 	}
 	return b.String()
@@ -101,15 +82,12 @@ func told(c *clause) string {
 }
 
 // tests lists those that show a clause, as links from deploy.
-func tests(c *clause, marks []mark, pending []string) string {
+func tests(c *clause, marks []mark) string {
 	var list []string
 	for _, m := range marks {
 		if m.id == c.id() {
 			list = append(list, fmt.Sprintf("[%s](%s)", m, path.Join("..", m.file)))
 		}
-	}
-	if len(list) == 0 && slices.Contains(pending, c.id()) {
-		return "still to come"
 	}
 	slices.Sort(list)
 	return strings.Join(slices.Compact(list), ", ")

@@ -2,6 +2,8 @@ package prober
 
 import (
 	"bytes"
+	"encoding/hex"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -66,7 +68,7 @@ func sealing(t *testing.T, b *bench, change func(i int, reply []byte)) {
 
 // Packets go out sealed, and replies are taken if they are.
 //
-// RFC 8762 4.2.2, RFC 8762 4.3.2, RFC 8762 4.4
+// RFC 8762 4-10, 4.4-2, 4.4-7
 func TestAuthenticated(t *testing.T) {
 	for name, c := range map[string]struct {
 		change   func(i int, reply []byte)
@@ -100,7 +102,7 @@ func TestAuthenticated(t *testing.T) {
 // An open reply is nothing to an authenticated session, and the other way
 // around.
 //
-// RFC 8762 4.4
+// RFC 8762 4-10
 func TestModesDoNotMix(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bench) {
 		b.test.keys = keysOf(t)
@@ -129,7 +131,7 @@ func TestModesDoNotMix(t *testing.T) {
 // TLVs of an authenticated reply count if the HMAC TLV seals them; the reply
 // itself does without.
 //
-// RFC 8972 4.8
+// RFC 8972 4.8-2, 4.8-6, 4.8-22, 4.8-27
 func TestTLVsAreSealed(t *testing.T) {
 	const tlvs = stamp.AuthSize + stamp.TLVHeaderSize // value of the first one
 	for name, c := range map[string]struct {
@@ -170,7 +172,7 @@ func reseal(reply []byte) {
 
 // What a reflector tells is reported, and what it could not.
 //
-// RFC 8972 4.2, RFC 8972 4.3, RFC 8972 4.5, RFC 8972 4.6
+// RFC 8972 4-31, 4.2-1, 4.2.2-11, 4.2.2-16, 4.2.2-21, 4.3-1, 4.5-11, 4.6-1, 6-1
 func TestExtensionsAreReported(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bench) {
 		b.test.TLV = TLVs{Location: true, TimestampInfo: true, Direct: true, Access: stamp.AccessNon3GPP, FollowUp: true, ClassOfService: true}
@@ -317,5 +319,200 @@ func TestAuthenticatedPathDoesNotAllocate(t *testing.T) {
 	}
 	if i := s.interval; i.received+uint64(s.ring.next-s.open) != 5001 || i.told.integrity != 0 || i.hmacFailed != 0 {
 		t.Errorf("received %d, of %d; integrity %d", i.received, s.ring.next, i.told.integrity)
+	}
+}
+
+// What is asked is asked as the extensions have it: all zero but for what the
+// sender knows.
+//
+// RFC 8972 4.2-2, 4.3-2, 4.3-3, 4.5-4, 4.5-5, 4.5-8, 4.6-14, 4.6-15
+func TestWhatIsAsked(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bench) {
+		b.test.TLV = TLVs{Location: true, TimestampInfo: true, Direct: true, Access: stamp.AccessNon3GPP}
+		n := byte(0)
+		b.reflector.raw = func(request []byte) []byte {
+			n++
+			want := "8002002c" + "00000000" + "80040010" + zeros16 + "80070010" + zeros16 +
+				"80030004" + "00000000" + "8005000c" + fmt.Sprintf("%08x", n) + "0000000000000000" + "80060004" + "20010000"
+			if got := hex.EncodeToString(request[stamp.BaseSize:]); got != want {
+				t.Errorf("packet %d asks\n     %s\nwant %s", n, got, want)
+			}
+			return nil
+		}
+		b.run(t, 0)
+		if n != 10 {
+			t.Errorf("%d packets", n)
+		}
+	})
+}
+
+const zeros16 = "00000000000000000000000000000000"
+
+// Of the TLVs of a reply those count that stand before a malformed one, and none
+// if the integrity of one is in doubt.
+//
+// RFC 8972 4-33, 4-34, 4-39, 4.8-26, 6-1
+func TestTLVsThatCanBeUsed(t *testing.T) {
+	const (
+		info   = "00030004" + "02010201"
+		direct = "0005000c" + "000000010000000200000003"
+		access = "00060004" + "10010000"
+	)
+	for name, c := range map[string]struct {
+		tlvs               string
+		filled             kinds
+		unknown, malformed kinds
+		integrity          uint64
+	}{
+		"all":                    {info + direct + access, 1<<3 | 1<<5 | 1<<6, 0, 0, 0},
+		"unknown":                {info + "80" + direct[2:] + access, 1<<3 | 1<<6, 1 << 5, 0, 0},
+		"malformed says the bit": {info + "40" + direct[2:] + access, 1 << 3, 0, 1 << 5, 0},
+		"malformed by length":    {info + "00050004" + "00000000" + access, 1 << 3, 0, 1 << 5, 0},
+		"beyond the end":         {info + "0005000d" + "000000010000000200000003", 1 << 3, 0, 0, 0},
+		"doubted":                {info + direct + "20" + access[2:], 0, 0, 0, 1},
+		"doubted, and more":      {info + direct + "e0" + access[2:], 0, 0, 0, 1},
+		"doubted behind":         {info + "40" + direct[2:] + "20" + access[2:], 1 << 3, 0, 1 << 5, 0},
+	} {
+		b, err := hex.DecodeString(c.tlvs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var x told
+		usable := x.take(b)
+		if x.filled != c.filled || x.unknown != c.unknown || x.malformed != c.malformed || x.integrity != c.integrity {
+			t.Errorf("%s: %+v", name, x)
+		}
+		if whole := c.malformed == 0 && c.integrity == 0 && name != "beyond the end"; whole != (len(usable) == len(b)) {
+			t.Errorf("%s: %d of %d octets can be used", name, len(usable), len(b))
+		}
+	}
+}
+
+// With RP set the reply's marking is the reflector's affair, not the way's.
+//
+// RFC 8972 4.4-17, 4.4-18
+func TestReversePath(t *testing.T) {
+	for refused, remarked := range map[uint8]uint64{0: 10, 1: 0} {
+		bubble(t, func(t *testing.T, b *bench) {
+			b.test.DSCP, b.test.TLV.ClassOfService = 46, true
+			b.reflector.raw = func(request []byte) []byte {
+				reply := slices.Clone(request)
+				replyTo(request, reply[:stamp.BaseSize])
+				reply[stamp.BaseSize] = 0
+				stamp.ClassOfService{DSCP1: 46, DSCP2: 46, ReversePath: refused}.Put(reply[stamp.BaseSize+stamp.TLVHeaderSize:])
+				return reply // with DSCP 0
+			}
+			b.run(t, 0)
+			m := b.reports[0].Marking
+			if m.Remarked != remarked || (m.ReturnedDSCP == nil) != (refused == 1) || *m.ReflectorDSCP != 46 || b.reports[0].Extensions.DSCPRefused != (refused == 1) {
+				t.Errorf("RP %d: %+v", refused, m)
+			}
+		})
+	}
+}
+
+// The HMAC TLV stands behind all that it protects; padding alone does without.
+//
+// RFC 8972 4.8-2, 4.8-4, 4.8-6, 4.8-8
+func TestPlaceOfTheHMAC(t *testing.T) {
+	how := Test{TLV: TLVs{Direct: true}, Padding: PadMessage, Message: "x"}
+	with, err := how.payload(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	how.TLV = TLVs{}
+	without, err := how.payload(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	types := func(b []byte) (all []stamp.TLVType) {
+		for b = b[stamp.AuthSize:]; len(b) > 0; {
+			var v stamp.TLV
+			if v, b, err = stamp.NextTLV(b); err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, v.Type)
+		}
+		return all
+	}
+	if got := types(with); !slices.Equal(got, []stamp.TLVType{stamp.TLVDirectMeasurement, stamp.TLVHMAC, stamp.TLVExtraPadding}) {
+		t.Errorf("with TLVs: %v", got)
+	}
+	if got := types(without); !slices.Equal(got, []stamp.TLVType{stamp.TLVExtraPadding}) {
+		t.Errorf("padding alone: %v", got)
+	}
+}
+
+// A reply whose HMAC TLV is not behind all others is as one that does not verify.
+//
+// RFC 8972 4.8-8
+func TestHMACInAnotherPlace(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bench) {
+		b.test.keys = keysOf(t)
+		b.test.TLV.TimestampInfo = true // 8 octets, then the HMAC TLV of 20
+		sealing(t, b, func(_ int, reply []byte) {
+			tlvs := reply[stamp.AuthSize:]
+			info := slices.Clone(tlvs[:8])
+			copy(tlvs, tlvs[8:28])
+			copy(tlvs[20:], info)
+			reseal(reply)
+		})
+		b.run(t, 0)
+		if e := b.reports[0]; e.Received != 10 || e.Extensions.IntegrityFailed != 10 || e.Extensions.TimestampInfo != nil {
+			t.Errorf("received %d, %+v", e.Received, e.Extensions)
+		}
+	})
+}
+
+// No two sessions have the same SSID, chosen or drawn.
+//
+// RFC 8972 3-9
+func TestSSIDs(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bench) {
+		b.test.SSID, b.test.Count = 65534, 1
+		b.cfg.Targets = nil
+		for _, host := range []string{"2001:db8::1", "2001:db8::2", "2001:db8::3"} {
+			b.cfg.Targets = append(b.cfg.Targets, Target{Name: host, Host: host, Port: 862})
+		}
+		b.run(t, 0)
+		seen := make(map[uint16]bool)
+		for _, e := range b.reports {
+			seen[e.Session.SSID] = true
+		}
+		if len(seen) != 3 || !seen[65534] || !seen[65535] || !seen[1] {
+			t.Errorf("%v", seen)
+		}
+	})
+	x := make(ssids)
+	for range 1<<16 - 1 {
+		s := x.choose(0)
+		if s == 0 || x[s] != 0 {
+			t.Fatalf("SSID %d is given twice, or none", s)
+		}
+		x.take(s)
+	}
+	if s := x.choose(0); s == 0 {
+		t.Error("when all are given there is none")
+	}
+	x.giveBack(9)
+	if s := x.choose(0); s != 9 {
+		t.Errorf("%d, not the one that is free", s)
+	}
+}
+
+// A session whose replies come without the SSID goes on, or stops, as the user
+// has it.
+//
+// RFC 8972 3-20
+func TestZeroSSID(t *testing.T) {
+	for what, sent := range map[ZeroSSID]uint64{ContinueOnZeroSSID: 10, StopOnZeroSSID: 1} {
+		bubble(t, func(t *testing.T, b *bench) {
+			b.test.ZeroSSID = what
+			b.reflector.behave = func(_ int, a *answering) { a.reply.SSID = 0 }
+			b.run(t, 0)
+			if e := b.reports[0]; len(b.reports) != 1 || e.Sent != sent || e.Received != sent || e.Report.Cut != (what == StopOnZeroSSID) {
+				t.Errorf("%d: %d sent, %d received, %+v", what, e.Sent, e.Received, e.Report)
+			}
+		})
 	}
 }

@@ -51,8 +51,8 @@ func (s *session) receive(p *stamp.ReflectorPacket, m *udp.Message, now time.Tim
 	if p.Sequence != uint32(n) {
 		s.ways.known = true
 	}
-	if p.SSID == 0 && s.shared {
-		s.ways.mixed = true
+	if p.SSID == 0 && s.ssid != 0 {
+		s.withoutSSID(now)
 	}
 	if m.Local.IsValid() {
 		s.source = m.Local
@@ -84,6 +84,16 @@ func (s *session) receive(p *stamp.ReflectorPacket, m *udp.Message, now time.Tim
 		s.seen(r)
 	}
 	return true
+}
+
+// withoutSSID takes a reply of a reflector that does not know the SSID (RFC 8972
+// section 3): it counts sessions between the same ports as one.
+func (s *session) withoutSSID(now time.Time) {
+	s.ways.mixed = s.ways.mixed || s.shared
+	if s.needsSSID && !s.stopped {
+		s.ended = whyNoSSID
+		s.stop(now)
+	}
 }
 
 // cameIn is when a reply that was read at now came in: on a busy host the
@@ -132,8 +142,7 @@ func (s *session) answers(n uint64, k *slot, p *stamp.ReflectorPacket, m *udp.Me
 	k.answer = s.measure(k, p, m, now)
 	var tlvs []byte
 	if s.asks {
-		tlvs = s.trailing(m)
-		s.interval.told.take(tlvs)
+		tlvs = s.interval.told.take(s.trailing(m))
 		k.answer.marked(tlvs)
 	}
 	k.answer.reordered = n < s.highest // RFC 4737 section 3.3
@@ -185,6 +194,9 @@ func (a *answer) marked(tlvs []byte) {
 	var c stamp.ClassOfService
 	if v, ok := answeredTLV(tlvs, stamp.TLVClassOfService); ok && c.UnmarshalBinary(v) == nil {
 		a.senderTOS = int16(c.DSCP2)<<2 | int16(c.ECN)
+		if c.ReversePath != 0 { // the way back was not asked for what it carries
+			a.tos, a.remarked = -1, false
+		}
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"math/rand/v2"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -26,6 +25,7 @@ const (
 	whyRemoved  = "no longer a target"
 	whyChanged  = "its target was changed"
 	whyAddress  = "its name no longer has this address"
+	whyNoSSID   = "replies come without the SSID"
 )
 
 // roster keeps the sessions in step with the targets and the addresses of their
@@ -36,6 +36,7 @@ type roster struct {
 	running context.Context // of all tasks
 	tasks   *errgroup.Group
 	sockets sockets
+	ssids   ssids
 	outcome Outcome
 
 	members map[string]*member // by target name
@@ -72,7 +73,7 @@ type seat struct {
 }
 
 func newRoster(p *Prober, running context.Context, tasks *errgroup.Group) *roster {
-	r := &roster{p: p, running: running, tasks: tasks, members: make(map[string]*member), found: newMailbox[lookedUp](0)}
+	r := &roster{p: p, running: running, tasks: tasks, members: make(map[string]*member), found: newMailbox[lookedUp](0), ssids: make(ssids)}
 	r.sockets = sockets{open: r.openSocket}
 	r.names = names{
 		all: make(map[host]*name), start: r.startLookUp,
@@ -235,11 +236,11 @@ func (r *roster) build(m *member, e endpoint) (*session, error) {
 	pl := plan{
 		target:  events.Target{Name: m.target.Name, Host: m.target.Host, Labels: m.target.Labels, Address: bare},
 		ifIndex: ifIndex, mode: t.Mode, interval: t.Interval, schedule: t.Schedule, timeout: t.Timeout,
-		dscp: uint8(t.DSCP), ssid: t.SSID, format: t.Timestamp.Format, samples: t.Samples,
+		dscp: uint8(t.DSCP), format: t.Timestamp.Format, samples: t.Samples,
 		message: t.message(), spin: r.p.cfg.Spin && t.Interval < fineInterval,
 	}
-	if t.Mode == ModeLight {
-		pl.ssid = 0 // there the octets are padding
+	if t.Mode == ModeSTAMP { // in light mode the octets are padding
+		pl.ssid = r.ssids.choose(t.SSID)
 	}
 	local, err := t.Source.local(bare.Addr().Is4(), e.port)
 	if err != nil {
@@ -272,9 +273,10 @@ func (r *roster) build(m *member, e endpoint) (*session, error) {
 	}
 	direct, _ := findTLV(pl.payload[s.baseSize():], stamp.TLVDirectMeasurement)
 	s.direct = direct.Value
-	s.asks = t.TLV != TLVs{}
+	s.asks, s.needsSSID = t.TLV != TLVs{}, t.ZeroSSID == StopOnZeroSSID
 	s.ways.known, s.ways.stateless = t.ReflectorState == Stateful, t.ReflectorState == Stateless
 	s.seat = seat{member: m, endpoint: e, link: l}
+	r.ssids.take(s.ssid)
 	l.seats[bare] = append(l.seats[bare], s)
 	return s, nil
 }
@@ -320,12 +322,25 @@ func (r *roster) seat(s *session) {
 
 // end ends a session, which then waits for its last replies.
 func (r *roster) end(s *session, why string) {
-	s.seat.leaving = true
+	r.leaving(s, true)
 	if m := s.seat.member; m.sessions[s.seat.endpoint] == s {
 		delete(m.sessions, s.seat.endpoint)
 	}
 	s.end(time.Now(), why)
 	s.seat.link.order(call, s)
+}
+
+// leaving says whether a session is to end: then it is not in the way of one that
+// takes its place.
+func (r *roster) leaving(s *session, yes bool) {
+	if s.seat.leaving == yes {
+		return
+	}
+	if s.seat.leaving = yes; yes {
+		r.ssids.giveBack(s.ssid)
+	} else {
+		r.ssids.take(s.ssid)
+	}
 }
 
 // remove takes off a session that has made its last report.
@@ -342,6 +357,7 @@ func (r *roster) remove(s *session) {
 // unseat frees a session's place on its link, and the link if it was the last
 // one there.
 func (r *roster) unseat(s *session) {
+	r.leaving(s, true)
 	l := s.seat.link
 	drop(l.seats, s.target.Address, s)
 	if len(l.seats) == 0 && r.p.cfg.Continuous {
@@ -439,7 +455,7 @@ func (r *roster) reload(targets []Target) {
 func (r *roster) rebuild(targets []Target, next map[string]*member) (built []*session, err error) {
 	for _, m := range r.members { // what is to end is not in the way of what is to begin
 		for _, s := range m.sessions {
-			s.seat.leaving = next[m.target.Name] != m
+			r.leaving(s, next[m.target.Name] != m)
 		}
 	}
 	kept := maps.Clone(next)
@@ -474,7 +490,7 @@ func (r *roster) rebuild(targets []Target, next map[string]*member) (built []*se
 	}
 	for _, m := range r.members {
 		for _, s := range m.sessions {
-			s.seat.leaving = false
+			r.leaving(s, false)
 		}
 	}
 	return nil, err
@@ -531,6 +547,3 @@ func (r *roster) openSocket(local netip.AddrPort) (*link, error) {
 	})
 	return l, nil
 }
-
-// randomSSID is not zero, which means none.
-func randomSSID() uint16 { return uint16(1 + rand.N(1<<16-1)) }

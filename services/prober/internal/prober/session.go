@@ -64,6 +64,7 @@ type session struct {
 	ways      direction
 	followUps followUps
 	asks      bool   // for TLVs
+	needsSSID bool   // ends at a reply without
 	shared    bool   // another session has the same addresses and ports
 	highest   uint64 // packet that was answered
 	source    netip.Addr

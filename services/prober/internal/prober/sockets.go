@@ -35,14 +35,9 @@ type sockets struct {
 	open  func(local netip.AddrPort) (*link, error)
 }
 
-// choose gives the link for a session, and the session its SSID where that is
-// left open.
+// choose gives the link for a session.
 func (ss *sockets) choose(local netip.AddrPort, p *plan) (*link, error) {
 	all := ss.links[local]
-	random := p.mode == ModeSTAMP && p.ssid == 0
-	if random {
-		p.ssid = randomSSID()
-	}
 	for _, l := range all {
 		if l.free(p.target.Address) {
 			return l, nil
@@ -54,9 +49,6 @@ func (ss *sockets) choose(local netip.AddrPort, p *plan) (*link, error) {
 	}
 	slices.SortStableFunc(all, func(a, b *link) int { return len(a.seats[p.target.Address]) - len(b.seats[p.target.Address]) })
 	for _, l := range all {
-		for random && l.has(p.target.Address, p.ssid) && len(l.seats[p.target.Address]) < 1<<15 {
-			p.ssid = randomSSID()
-		}
 		if p.mode == ModeSTAMP && !l.has(p.target.Address, p.ssid) {
 			return l, nil
 		}

@@ -32,7 +32,8 @@ type Test struct {
 	Message   string     `env:"MESSAGE" envDefault:"TWAMP test message" arg:"TEXT" group:"Packets" help:"Readable message in each packet, which the reflector logs; at most 256 octets."`
 	DSCP      stamp.DSCP `env:"DSCP" envDefault:"0" arg:"DSCP" group:"Packets" help:"Differentiated services code point of the packets: 0 to 63, or a name such as EF, AF41 or CS1."`
 	Timestamp Format     `env:"TIMESTAMP" envDefault:"ntp" arg:"FORMAT" group:"Packets" help:"Format of the sender's timestamps: ntp or ptp (RFC 8186)."`
-	SSID      uint16     `env:"SSID" envDefault:"0" arg:"ID" group:"Packets" help:"Session-Sender identifier (RFC 8972) of the sessions; 0: a random one for each."`
+	SSID      uint16     `env:"SSID" envDefault:"0" arg:"ID" group:"Packets" help:"Session-Sender identifier (RFC 8972) of the first session, from which those of further ones count up; 0: random ones."`
+	ZeroSSID  ZeroSSID   `env:"ZERO_SSID" envDefault:"continue" arg:"WHAT" group:"Packets" help:"What to do with a session whose replies come without the SSID, as old reflectors send them: continue, or stop."`
 
 	Auth    Auth   `env:"AUTH" envDefault:"none" arg:"MODE" group:"Packets" help:"Least protection of packets that is accepted: none, or authenticated (RFC 8762). With none they are authenticated as well if the key file has a key for the target."`
 	KeyFile string `env:"KEY_FILE" default:"none" arg:"FILE" group:"Packets" help:"Keys of authenticated mode, one selector and key a line: * or ssid:4660 or a prefix of targets, then hexadecimal digits. The first that fits wins, as in the reflector's -keys-file. Not readable by all."`

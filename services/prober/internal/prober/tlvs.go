@@ -105,11 +105,11 @@ func findTLV(trailing []byte, want stamp.TLVType) (t stamp.TLV, ok bool) {
 	return stamp.TLV{}, false
 }
 
-// answeredTLV gives the value of a reply's first TLV of a type, if the
-// reflector filled it in.
+// answeredTLV gives the value of the first TLV of a type, if the reflector filled
+// it in, of those of a reply that can be used.
 func answeredTLV(trailing []byte, want stamp.TLVType) (value []byte, ok bool) {
 	t, ok := findTLV(trailing, want)
-	return t.Value, ok && t.Flags&(stamp.FlagU|stamp.FlagM|stamp.FlagI) == 0
+	return t.Value, ok && t.Flags&stamp.FlagU == 0
 }
 
 // told is what reflectors told by TLVs in an interval: their last word.
@@ -136,29 +136,35 @@ func (k *kinds) add(t stamp.TLVType) {
 
 func (k kinds) has(t stamp.TLVType) bool { return k&(1<<t) != 0 }
 
-// take takes the TLVs of a reply.
-func (x *told) take(trailing []byte) {
-	doubted := false
-	for len(trailing) > 0 {
-		t, rest, err := stamp.NextTLV(trailing)
-		if err != nil {
-			break
-		}
-		trailing = rest
+// take takes the TLVs of a reply, and gives those that can be used: up to a
+// malformed one, and none if the integrity of one is in doubt (RFC 8972 section
+// 4).
+func (x *told) take(trailing []byte) (usable []byte) {
+	usable = trailing
+	for b := trailing; len(b) > 0; {
+		t, rest, err := stamp.NextTLV(b)
 		switch {
-		case t.Flags&stamp.FlagI != 0:
-			doubted = true
-		case t.Flags&stamp.FlagM != 0:
-			x.malformed.add(t.Type)
-		case t.Flags&stamp.FlagU != 0:
-			x.unknown.add(t.Type)
-		default:
-			x.fill(t)
+		case err == nil && t.Flags&stamp.FlagI != 0:
+			x.integrity++
+			return nil
+		case err != nil, t.Flags&stamp.FlagM != 0, t.Flags&stamp.FlagU == 0 && !t.ValidLength():
+			if err == nil {
+				x.malformed.add(t.Type)
+			}
+			usable = trailing[:len(trailing)-len(b)]
+			rest = nil
 		}
+		b = rest
 	}
-	if doubted {
-		x.integrity++
+	for b := usable; len(b) > 0; {
+		t, rest, _ := stamp.NextTLV(b)
+		if b = rest; t.Flags&stamp.FlagU != 0 {
+			x.unknown.add(t.Type)
+			continue
+		}
+		x.fill(t)
 	}
+	return usable
 }
 
 // fill takes a TLV that a reflector answered.

@@ -84,7 +84,7 @@ targets:
 var values = map[string]string{
 	"count": "20", "interval": "3s", "schedule": "poisson", "timeout": "7s", "reflector_state": "stateless",
 	"samples": "5", "family": "ipv6", "source": `":863"`, "source_ports": "[50000-50001, 50003]", "mode": "light",
-	"size": "100", "tlv": "[cos]", "padding": "zero", "message": "hello", "dscp": "AF41", "timestamp": "ptp", "ssid": "77",
+	"size": "100", "tlv": "[cos]", "padding": "zero", "message": "hello", "dscp": "AF41", "timestamp": "ptp", "ssid": "77", "zero_ssid": "stop",
 }
 
 // Every setting can be in a target and in the defaults, and reaches the target.

@@ -36,7 +36,8 @@ func TestProvisionedSetting(t *testing.T) {
 }
 
 // Sessions that the reflector was not told of are discarded.
-// RFC 8972 3
+//
+// RFC 8972 3-14, 3-15
 func TestOnlyProvisionedSessions(t *testing.T) {
 	t.Parallel()
 	sessions := []Provisioned{
@@ -200,7 +201,8 @@ func eventually(t *testing.T, is func() bool) {
 }
 
 // No reply is longer than its request, but for the base packet.
-// RFC 8762 4.2, 4.6
+//
+// RFC 8762 4.2-1, 4.6-7, 4.6-8
 func TestNoReplyIsLonger(t *testing.T) {
 	t.Parallel()
 	followUp := append([]byte{stamp.FlagU, byte(stamp.TLVFollowUpTelemetry), 0, stamp.FollowUpSize}, make([]byte, stamp.FollowUpSize)...)
