@@ -21,7 +21,7 @@ func fullRTT() *RTT {
 		Duplicates: n.next(), DuplicatesForward: n.ptr(), DuplicatesBackward: n.ptr(),
 		Reordered: n.next(), Unexpected: n.next(), Implausible: n.next(), LateAfterReport: n.next(), SendErrors: n.next(),
 		HMACFailed: 200,
-		RTT: n.delay(), Forward: &OneWay{Delay: *n.delay(), Valid: true}, Backward: &OneWay{Delay: *n.delay(), Valid: true}, Processing: n.delay(),
+		RTT:        n.delay(), Forward: &OneWay{Delay: *n.delay(), Valid: true}, Backward: &OneWay{Delay: *n.delay(), Valid: true}, Processing: n.delay(),
 		LossPeriods: &LossPeriods{Count: n.next(), Longest: n.next(), MinDistance: n.ptr(), MaxDistance: n.ptr()},
 		HopsForward: n.hops(), HopsBackward: n.hops(),
 		Marking: Marking{

@@ -35,7 +35,7 @@ func keysOf(t *testing.T) stamp.Keys {
 func sealing(t *testing.T, b *bench, change func(i int, reply []byte)) {
 	mac := stamp.NewMAC(testKey)
 	i := 0
-	b.back(func(p udptest.Packet) []udptest.Delivery { return udptest.Instant(p) })
+	b.back(udptest.Instant)
 	b.reflector.raw = func(request []byte) []byte {
 		var p stamp.SenderPacket
 		if p.UnmarshalAuthenticated(request) != nil || !mac.Verify(request) {
@@ -317,7 +317,7 @@ func TestAuthenticatedPathDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(5000, packet); n != 0 {
 		t.Errorf("%v allocations per packet, want 0", n)
 	}
-	if i := s.interval; i.received+uint64(s.ring.next-s.open) != 5001 || i.told.integrity != 0 || i.hmacFailed != 0 {
+	if i := s.interval; i.received+s.ring.next-s.open != 5001 || i.told.integrity != 0 || i.hmacFailed != 0 {
 		t.Errorf("received %d, of %d; integrity %d", i.received, s.ring.next, i.told.integrity)
 	}
 }

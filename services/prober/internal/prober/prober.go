@@ -101,7 +101,7 @@ func (p *Prober) Run(ctx context.Context) (Outcome, error) {
 	tasks, running := errgroup.WithContext(running)
 	tasks.Go(func() error { return p.watchClock(running) })
 	tasks.Go(func() error { return p.reports(running) })
-	r := newRoster(p, running, tasks)
+	r := newRoster(running, p, tasks)
 	err := r.run(ctx)
 	finish()
 	r.closeLinks()

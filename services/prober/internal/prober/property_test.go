@@ -64,7 +64,7 @@ func compare(t *testing.T, k int, b *bench, got, want *events.RTT) {
 	source := want.Session.Source
 	want.Session = events.Session{
 		SSID: b.test.SSID, Mode: b.test.Mode.String(), Auth: "none", Source: source, IntervalNs: int64(b.test.Interval),
-		TimeoutNs: int64(b.test.Timeout), Size: 44, Schedule: b.test.Schedule.String(), Timestamp: b.test.Timestamp.Format.String(),
+		TimeoutNs: int64(b.test.Timeout), Size: 44, Schedule: b.test.Schedule.String(), Timestamp: b.test.Timestamp.String(),
 	}
 	if b.test.Mode == ModeLight {
 		want.Session.SSID = 0

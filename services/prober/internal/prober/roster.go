@@ -72,7 +72,7 @@ type seat struct {
 	leaving  bool // it is to end, or has been ended
 }
 
-func newRoster(p *Prober, running context.Context, tasks *errgroup.Group) *roster {
+func newRoster(running context.Context, p *Prober, tasks *errgroup.Group) *roster {
 	r := &roster{p: p, running: running, tasks: tasks, members: make(map[string]*member), found: newMailbox[lookedUp](0), ssids: make(ssids)}
 	r.sockets = sockets{open: r.openSocket}
 	r.names = names{

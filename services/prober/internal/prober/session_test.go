@@ -35,7 +35,7 @@ func (b *bench) session(t *testing.T, p *Prober, l *link) *session {
 // hand.
 func sessionOn(t testing.TB, p *Prober, l *link, how Test) *session {
 	t.Helper()
-	r := newRoster(p, t.Context(), nil)
+	r := newRoster(t.Context(), p, nil)
 	r.sockets.open = func(netip.AddrPort) (*link, error) { return l, nil }
 	m := r.member(Target{Name: "r", Host: reflectorAddr.Addr().String(), Port: reflectorAddr.Port(), Test: how})
 	s, err := r.build(m, m.endpoints()[0])
