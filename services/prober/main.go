@@ -60,8 +60,15 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	if cfg.CheckFile != "" {
 		return checkFile(cfg.CheckFile, cfg.Test, stdout, stderr)
 	}
+	v := view.New(stdout, view.Options{
+		JSON: cfg.JSON, Quiet: cfg.Quiet, Continuous: cfg.Continuous, Every: cfg.ReportInterval,
+		Terminal: service.IsTerminal(stdout), Colour: service.WantsColour(stdout),
+	})
+	if service.IsTerminal(stdout) && service.IsTerminal(stderr) {
+		stderr = v.Beside(stderr) // most likely the same one
+	}
 	log := service.NewLogger(stderr, cfg.Common)
-	res, err := test(ctx, &cfg, cfg.found, log, stdout)
+	res, err := test(ctx, &cfg, cfg.found, log, v)
 	if err != nil {
 		log.Error("prober ended", "err", err)
 		return service.ExitInternal
@@ -94,8 +101,8 @@ func exitCode(ctx context.Context, cfg *Config, res result) int {
 }
 
 // test runs the test with its output, its admin HTTP and its way to the bus.
-func test(ctx context.Context, cfg *Config, targets []prober.Target, log *slog.Logger, stdout io.Writer) (res result, err error) {
-	o, err := openOutput(cfg, log, stdout)
+func test(ctx context.Context, cfg *Config, targets []prober.Target, log *slog.Logger, v *view.View) (res result, err error) {
+	o, err := openOutput(cfg, log, v)
 	if err != nil {
 		return res, err
 	}
@@ -125,6 +132,7 @@ func test(ctx context.Context, cfg *Config, targets []prober.Target, log *slog.L
 		}})
 	err = service.Run(running, tasks...)
 	finish()
+	o.view.Close()
 	res.lost, res.crossed = o.client.Close(deliverTimeout), o.crossed
 	return res, err
 }
@@ -139,13 +147,11 @@ type output struct {
 	crossed  bool // one of the limits; the reporter's
 }
 
-func openOutput(cfg *Config, log *slog.Logger, stdout io.Writer) (*output, error) {
-	o := &output{log: log, limits: cfg.FailOn, view: view.New(stdout, view.Options{
-		JSON: cfg.JSON, Quiet: cfg.Quiet, Continuous: cfg.Continuous, Terminal: service.IsTerminal(stdout),
-	})}
+func openOutput(cfg *Config, log *slog.Logger, v *view.View) (*output, error) {
+	o := &output{log: log, limits: cfg.FailOn, view: v}
 	var err error
 	if cfg.Common.LogFile != "" {
-		if o.readable, err = service.OpenReadable(cfg.Common, stdout); err != nil {
+		if o.readable, err = service.OpenReadable(cfg.Common, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -174,7 +180,7 @@ func (o *output) begun(e *events.RTT) {
 
 func (o *output) report(e *events.RTT, ended string) {
 	now := time.Now()
-	o.view.Report(e)
+	o.view.Report(e, ended)
 	o.check(e)
 	o.client.Emit(now, e)
 	if o.readable != nil {

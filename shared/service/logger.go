@@ -16,7 +16,7 @@ func NewLogger(w io.Writer, s Settings) *slog.Logger {
 		return slog.New(tint.NewTextHandler(w, &tint.Options{
 			Level:      s.LogLevel,
 			TimeFormat: lineTime,
-			NoColor:    !wantsColour(w),
+			NoColor:    !WantsColour(w),
 		}))
 	}
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: s.LogLevel}))
@@ -28,8 +28,8 @@ func IsTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// wantsColour tells whether to colour what is written to w. NO_COLOR is the
+// WantsColour tells whether to colour what is written to w. NO_COLOR is the
 // convention of no-color.org.
-func wantsColour(w io.Writer) bool {
+func WantsColour(w io.Writer) bool {
 	return os.Getenv("NO_COLOR") == "" && IsTerminal(w)
 }

@@ -29,7 +29,7 @@ type Readable struct {
 func OpenReadable(s Settings, stdout io.Writer) (*Readable, error) {
 	r := &Readable{path: s.LogFile, w: stdout}
 	if r.path == "" {
-		r.colour = wantsColour(stdout)
+		r.colour = WantsColour(stdout)
 		return r, nil
 	}
 	return r, r.Reopen()

@@ -6,41 +6,68 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"tinytwamp/services/prober/internal/prober"
 	"tinytwamp/shared/events"
 )
 
-// where names a target and the address that is tested, if they differ. It is
-// at most whereWidth wide.
-func where(t *events.Target) string {
-	address := t.Address.String()
-	if t.Name == address {
-		return address
+const indent = "  " // of what a line is continued with
+
+// clean is text from elsewhere as it may reach a terminal: as it is when it is
+// printable, else quoted and escaped.
+func clean(text string) string {
+	if utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return text
 	}
-	name, room := []rune(t.Name), whereWidth-len(" ()")-len(address)
-	if len(name) > room {
-		name = append(name[:room-1], '…')
+	return strconv.Quote(text)
+}
+
+// nameOf is what the user calls a target; empty if that is its address.
+func nameOf(t *events.Target) string {
+	if t.Name == t.Address.String() || t.Name == t.Address.Addr().String() {
+		return ""
 	}
-	return fmt.Sprintf("%s (%s)", string(name), address)
+	return clean(t.Name)
+}
+
+// where names a target and the address that is tested, in at most room columns:
+// of a long name its beginning is left, of an address its end.
+func where(t *events.Target, room int) string {
+	name, address := nameOf(t), t.Address.String()
+	if rest := room - len(" ()") - len(address); name != "" && rest >= min(cells(name), leastName) {
+		return fmt.Sprintf("%s (%s)", fit(name, rest), address)
+	}
+	return tail(address, room)
+}
+
+// leastName is the beginning of a longer name that is worth being shown.
+const leastName = 8
+
+// tail cuts the beginning of an address.
+func tail(address string, room int) string {
+	if cut := len(address) - max(1, room); cut > 0 {
+		return "…" + address[cut+1:]
+	}
+	return address
 }
 
 func protocol(mode string) string {
 	if mode == "light" {
 		return "TWAMP Light"
 	}
-	return strings.ToUpper(mode)
+	return strings.ToUpper(clean(mode))
 }
 
 // begunText announces a session.
-func begunText(e *events.RTT) string {
-	return fold(fmt.Sprintf("%s: %s, %d octets every %v\n",
-		where(&e.Target), protocol(e.Session.Mode), e.Session.Size, time.Duration(e.Session.IntervalNs)))
+func begunText(e *events.RTT, path bool, s style) string {
+	return join(fold(fmt.Sprintf("%s: %s, %s octets every %v", place(e, path, s.columns-len(":")), protocol(e.Session.Mode),
+		count(uint64(e.Session.Size)), time.Duration(e.Session.IntervalNs)), s.columns, indent))
 }
 
 // replyLine is in the manner of ping. The size of a reply is shown if it is not
 // that of the packets, which is sent.
-func replyLine(r *prober.Reply, sent int) string {
+func replyLine(r *prober.Reply, sent int, s style) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v: seq=%d", r.Target.Address, r.Number)
 	if r.Known {
@@ -53,111 +80,63 @@ func replyLine(r *prober.Reply, sent int) string {
 		fmt.Fprintf(&b, " octets=%d", r.Size)
 	}
 	if r.Duplicate {
-		b.WriteString(" duplicate")
+		b.WriteString(s.paint(yellow, " duplicate"))
 	}
 	if r.Late {
-		b.WriteString(" late")
+		b.WriteString(s.paint(yellow, " late"))
 	}
-	b.WriteByte('\n')
-	return fold(b.String())
+	return join(fold(b.String(), s.columns, indent))
 }
 
-// reportLine is a report of a continuous test.
-func reportLine(e *events.RTT) string {
+// reportLine is a report of a continuous test in a pipe.
+func reportLine(e *events.RTT, path bool, s style) string {
 	rtt := "no reply"
 	if e.RTT != nil {
 		rtt = fmt.Sprintf("p50 %s, p99 %s", duration(e.RTT.P50Ns), duration(e.RTT.P99Ns))
 	}
-	return fold(fmt.Sprintf("%s %s: %d of %d, loss %s, %s\n",
-		e.Report.End.Local().Format(time.TimeOnly), where(&e.Target), e.Received, e.Sent, percent(e.Lost, e.Sent), rtt))
+	when := e.Report.End.Local().Format(time.TimeOnly)
+	return join(fold(fmt.Sprintf("%s %s: %s of %s, loss %s, %s", when, place(e, path, s.columns-len(when)-len(" :")),
+		count(e.Received), count(e.Sent), percent(e.Lost, e.Sent), rtt), s.columns, indent))
 }
 
-// summary is what ping says at its end, for each direction.
-func summary(e *events.RTT) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "\n--- %s ---\n", where(&e.Target))
-	fmt.Fprintf(&b, "%d sent, %d received, %d lost (%s)%s", e.Sent, e.Received, e.Lost, percent(e.Lost, e.Sent), ways(e))
-	for _, c := range []struct {
-		n    uint64
-		what string
-	}{
-		{e.Late, "late"},
-		{e.Duplicates, "duplicated"},
-		{e.Reordered, "reordered"},
-		{e.Unexpected, "unexpected"},
-		{e.Implausible, "implausible"},
-		{e.SendErrors, "not sent"},
-	} {
-		if c.n > 0 {
-			fmt.Fprintf(&b, ", %d %s", c.n, c.what)
-		}
-	}
-	if e.Report.Cut {
-		b.WriteString(", stopped by a signal")
-	}
-	b.WriteByte('\n')
-	table(&b, e)
-	remarks(&b, e)
-	return fold(b.String())
+// join ends each line.
+func join(lines []string) string {
+	return strings.Join(lines, "\n") + "\n"
 }
 
-// ways tells where packets were lost, if it is known.
-func ways(e *events.RTT) string {
-	if e.Lost == 0 || e.LostForward == nil || e.LostBackward == nil {
-		return ""
-	}
-	return fmt.Sprintf(", %d forward and %d backward", *e.LostForward, *e.LostBackward)
-}
-
-// table shows the delays, a column each 10 characters wide.
-func table(b *strings.Builder, e *events.RTT) {
-	if e.RTT == nil {
-		return
-	}
-	fmt.Fprintf(b, "%-12s%10s%10s%10s%10s%10s%10s\n", "", "min", "mean", "p50", "p99", "max", "jitter")
-	row := func(name string, d *events.Delay) {
-		fmt.Fprintf(b, "%-12s%10s%10s%10s%10s%10s%10s\n", name, duration(d.MinNs), duration(d.MeanNs), duration(d.P50Ns),
-			duration(d.P99Ns), duration(d.MaxNs), duration(d.JitterRFC3550Ns))
-	}
-	row("round trip", e.RTT)
-	if e.Forward != nil && e.Backward != nil {
-		row("forward", &e.Forward.Delay)
-		row("backward", &e.Backward.Delay)
-	}
-	if e.Processing != nil {
-		row("reflector", e.Processing)
-	}
-}
-
-// remarks say in words what figures alone do not.
-func remarks(b *strings.Builder, e *events.RTT) {
-	if e.HopsForward != nil && e.HopsBackward != nil {
-		fmt.Fprintf(b, "hops: %d forward, %d backward\n", e.HopsForward.Last, e.HopsBackward.Last)
-	}
-	if e.Forward != nil && !e.Forward.Valid {
-		b.WriteString("one-way delays hold the offset of two clocks that are not both synchronized\n")
-	}
-	if r := e.Marking.ReturnedDSCP; r != nil && e.Marking.Remarked > 0 {
-		fmt.Fprintf(b, "replies with another DSCP than %d: %d, the last with %d\n", e.Marking.SentDSCP, e.Marking.Remarked, *r)
-	}
-	for _, i := range e.ICMP {
-		fmt.Fprintf(b, "ICMP from %v: %s (%d)\n", i.From, i.Text, i.Count)
-	}
-	for _, r := range e.Health.Reasons {
-		fmt.Fprintf(b, "suspect: %s\n", r)
-	}
-}
-
-// percent is of a whole, with four significant digits.
+// percent is of a whole, with three significant digits. Only a whole is 100 %.
 func percent(part, whole uint64) string {
 	if part == 0 || whole == 0 {
 		return "0 %"
 	}
 	p := 100 * float64(part) / float64(whole)
-	if p < 0.001 {
+	switch {
+	case p < 0.001:
 		return "< 0.001 %"
+	case p > 99.9 && part < whole:
+		return "> 99.9 %"
 	}
-	return strconv.FormatFloat(p, 'g', 4, 64) + " %"
+	return strconv.FormatFloat(p, 'g', 3, 64) + " %"
+}
+
+// count shows a number with a comma before each three digits.
+func count(n uint64) string {
+	digits := strconv.FormatUint(n, 10)
+	for at := len(digits) - 3; at > 0; at -= 3 {
+		digits = digits[:at] + "," + digits[at:]
+	}
+	return digits
+}
+
+// many counts things: 1 packet, 2 packets.
+func many(n uint64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	if stem, ok := strings.CutSuffix(noun, "y"); ok {
+		noun = stem + "ie"
+	}
+	return count(n) + " " + noun + "s"
 }
 
 // units are those that a duration is shown in, each so many of the one before.
@@ -180,4 +159,25 @@ func duration(ns int64) string {
 		return strconv.FormatFloat(d, 'f', 0, 64) + " " + unit
 	}
 	return strconv.FormatFloat(d, 'g', 4, 64) + " " + unit
+}
+
+// span shows how long something goes on, to the second at first: 59 s,
+// 12 min 5 s, 3 h 20 min, 2 d 3 h.
+func span(d time.Duration) string {
+	s := int64(d.Round(time.Second) / time.Second)
+	pair := func(major, minor int64, names ...string) string {
+		if minor == 0 {
+			return fmt.Sprintf("%d %s", major, names[0])
+		}
+		return fmt.Sprintf("%d %s %d %s", major, names[0], minor, names[1])
+	}
+	switch {
+	case s < 60:
+		return fmt.Sprintf("%d s", s)
+	case s < 3600:
+		return pair(s/60, s%60, "min", "s")
+	case s < 86_400:
+		return pair(s/3600, s%3600/60, "h", "min")
+	}
+	return pair(s/86_400, s%86_400/3600, "d", "h")
 }
