@@ -22,6 +22,7 @@ type site struct {
 type group struct {
 	sum      *row // over all own ports; nil: there is no such report
 	sessions map[uint16]*row
+	size     int // octets of each packet
 }
 
 func siteOf(e *events.RTT) site { return site{e.Target.Name, e.Target.Address} }
@@ -44,13 +45,21 @@ func (b *board) session(e *events.RTT) *row {
 func (b *board) group(e *events.RTT) *group {
 	g := b.groups[siteOf(e)]
 	if g == nil {
-		g = &group{sessions: make(map[uint16]*row)}
+		g = &group{sessions: make(map[uint16]*row), size: e.Session.Size}
 		if b.groups == nil {
 			b.groups = make(map[site]*group)
 		}
 		b.groups[siteOf(e)] = g
 	}
 	return g
+}
+
+// size is that of the packets to a target; what is not known is as it should be.
+func (b *board) size(t *events.Target, otherwise int) int {
+	if g := b.groups[site{t.Name, t.Address}]; g != nil {
+		return g.size
+	}
+	return otherwise
 }
 
 // take takes a report. The last one of a continuous test is of what was left of

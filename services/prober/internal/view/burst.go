@@ -69,7 +69,7 @@ func (v *View) drain() {
 
 func (v *View) reply(r *prober.Reply) {
 	if v.announce(); !v.crowded.Load() {
-		v.screen.print(replyLine(r, v.size, v.style()))
+		v.screen.print(replyLine(r, v.board.size(r.Target, r.Size), v.style()))
 	}
 }
 

@@ -18,7 +18,7 @@ func other() *events.RTT {
 
 // One session: its last report, in place. The head goes on between reports.
 func TestLiveSingle(t *testing.T) {
-	watched(t, Options{Continuous: true, Every: 10 * time.Second}, func(v *View, screen func() string, _ func()) {
+	watched(t, Options{Continuous: true, Every: 10 * time.Second}, func(v *View, screen func() string, stop func()) {
 		v.Begun(burst())
 		time.Sleep(redrawEvery)
 		if got := screen(); !strings.Contains(got, "after 0 s") || !strings.Contains(got, "the first report comes 10s after") {
@@ -35,6 +35,12 @@ func TestLiveSingle(t *testing.T) {
 		got := screen()
 		if strings.Count(got, "---") != 2 || !strings.Contains(got, "after 13 s") || !strings.Contains(got, " 0 lost") {
 			t.Errorf("after another:\n%s", got)
+		}
+		stop()
+		v.Report(lossy(), "stopped")
+		v.Close()
+		if got := screen(); !strings.Contains(got, " 0 lost") {
+			t.Errorf("in the end:\n%s", got)
 		}
 	})
 }
@@ -58,6 +64,10 @@ func TestLiveTable(t *testing.T) {
 			t.Errorf("the worse is not the first:\n%s", got)
 		}
 		v.Report(bad, "target removed")
+		time.Sleep(redrawEvery)
+		if got := screen(); strings.Contains(got, "other.example") {
+			t.Errorf("who has ended is still there:\n%s", got)
+		}
 		v.Report(burst(), "")
 		time.Sleep(redrawEvery)
 		if got := screen(); strings.Contains(got, "other.example") || !strings.Contains(got, "round trip") {
@@ -105,6 +115,19 @@ func TestBeside(t *testing.T) {
 	got := render(out.String(), 80)
 	if strings.Join(got[:3], " ") != "before between behind" || !strings.Contains(got[3], ", a report every 1s") || !strings.Contains(got[5], "3 lost") || len(got) != 15 {
 		t.Errorf("got\n%s", strings.Join(got, "\n"))
+	}
+}
+
+// A terminal that was made narrower has broken lines: they are cleared as well.
+func TestNarrowed(t *testing.T) {
+	var out safe
+	columns := 80
+	s := newScreen(&out, func() (int, int) { return columns, 24 })
+	s.draw([]string{strings.Repeat("x", 60), "y"})
+	columns = 40
+	s.draw([]string{"z"})
+	if got := out.String(); !strings.HasSuffix(got, "\r\x1b[3A\x1b[2Kz\n\x1b[J") {
+		t.Errorf("got %q", got)
 	}
 }
 

@@ -150,7 +150,7 @@ func replies() []prober.Reply {
 		{Target: near, Number: 1, Size: 67, RTT: 10_000_000, Known: true, Hops: 5, Duplicate: true},
 		{Target: near, Number: 2, Size: 44, Hops: 5},
 		{Target: near, Number: 3, Size: 67, RTT: 2_100_000_000, Known: true, Hops: 5, Late: true},
-		{Target: far, Number: 9, Size: 67, RTT: 12_345_678, Known: true, Hops: 12},
+		{Target: far, Number: 9, Size: 44, RTT: 12_345_678, Known: true, Hops: 12},
 		{Target: far, Number: 1<<64 - 1, Size: 65_507, RTT: 12_345_678, Known: true, Hops: 255, Duplicate: true, Late: true},
 	}
 }

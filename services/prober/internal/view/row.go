@@ -21,7 +21,6 @@ type row struct {
 	ended  bool
 
 	known                   bool // there was a report: the rest is from it
-	silent                  bool // no answer
 	sent, lost              uint64
 	lostThere, lostBack     *uint64
 	delays                  bool
@@ -36,7 +35,7 @@ func newRow(e *events.RTT) *row {
 
 // take fills the row from a report.
 func (r *row) take(e *events.RTT) {
-	r.known, r.silent = true, noAnswer(e)
+	r.known = true
 	r.sent, r.lost, r.lostThere, r.lostBack = e.Sent, e.Lost, e.LostForward, e.LostBackward
 	if r.delays = e.RTT != nil; r.delays {
 		r.min, r.p50, r.p99, r.max, r.jit = e.RTT.MinNs, e.RTT.P50Ns, e.RTT.P99Ns, e.RTT.MaxNs, e.RTT.JitterRFC3550Ns
@@ -55,11 +54,11 @@ func (r *row) well() bool { return r.lost == 0 && r.troubles == 0 }
 // loss is the lost part.
 func (r *row) loss() float64 { return float64(r.lost) / float64(max(1, r.sent)) }
 
-// worse sorts by trouble: no answer, then loss, then remarks, then delay; names
+// worse sorts by trouble: loss, all of it first, then remarks, then delay; names
 // make the order stable. Who has not reported yet comes last.
 func worse(a, b *row) int {
 	trouble := cmp.Or(
-		isFirst(a.known, b.known), isFirst(a.silent, b.silent), cmp.Compare(b.loss(), a.loss()),
+		isFirst(a.known, b.known), cmp.Compare(b.loss(), a.loss()),
 		isFirst(a.troubles > 0, b.troubles > 0), cmp.Compare(b.p99, a.p99))
 	if trouble != 0 {
 		return trouble

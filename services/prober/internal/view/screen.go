@@ -14,8 +14,7 @@ type screen struct {
 	out  *bufio.Writer
 	size func() (columns, rows int)
 
-	area    []string // lines that stand in the area
-	columns int      // of the terminal when they were drawn
+	area []string // lines that stand there
 }
 
 func newScreen(w io.Writer, size func() (columns, rows int)) *screen {
@@ -40,11 +39,11 @@ func (s *screen) beside(w io.Writer, b []byte) (int, error) {
 
 // draw puts lines into the area, each at most as wide as the terminal.
 func (s *screen) draw(lines []string) {
-	columns, _ := s.size()
-	if slices.Equal(lines, s.area) && columns == s.columns {
+	if slices.Equal(lines, s.area) {
 		return
 	}
 	if len(s.area) > 0 {
+		columns, _ := s.size()
 		fmt.Fprintf(s.out, "\r\x1b[%dA", s.height(columns))
 	}
 	for _, l := range lines {
@@ -55,7 +54,7 @@ func (s *screen) draw(lines []string) {
 	if len(s.area) > 0 {
 		s.out.WriteString("\x1b[J")
 	}
-	s.area, s.columns = lines, columns
+	s.area = lines
 	s.out.Flush()
 }
 

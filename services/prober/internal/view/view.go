@@ -48,7 +48,6 @@ type View struct {
 	rate      float64       // replies a second that are to come
 	starting  []*events.RTT // the first sessions, until they are announced
 	announced bool
-	size      int         // octets of each packet, known before there is a reply
 	last      *events.RTT // the last report of a continuous test
 }
 
@@ -101,7 +100,6 @@ func (v *View) Begun(e *events.RTT) {
 		v.began = time.Now()
 	}
 	v.board.session(e)
-	v.size = e.Session.Size
 	v.rate += float64(time.Second) / float64(max(1, e.Session.IntervalNs))
 	switch {
 	case v.opt.Continuous:
