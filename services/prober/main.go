@@ -120,6 +120,7 @@ func test(ctx context.Context, cfg *Config, targets []prober.Target, log *slog.L
 	}
 	p := prober.New(pc)
 	p.Register(metrics)
+	v.Follow(p.Progress)
 	running, finish := context.WithCancel(ctx)
 	tasks := append(cfg.following(p, o.reopen, log),
 		service.Task{Name: "admin", Run: admin.Serve},

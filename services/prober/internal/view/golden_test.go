@@ -54,6 +54,7 @@ var scenes = []struct {
 	{"loss", func(s style) []string { return summary(lossy(), false, s) }},
 	{"silent", func(s style) []string { return summary(silent(), false, s) }},
 	{"rewritten", func(s style) []string { return summary(rewritten(), false, s) }},
+	{"told", func(s style) []string { return summary(told(), false, s) }},
 	{"trouble", func(s style) []string { return summary(wide(), false, s) }},
 	{"path", func(s style) []string { return summary(wide(), true, s) }},
 	{"paths", func(s style) []string { return summary(paths()[3], false, s) }},

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"time"
 
-	"tinytwamp/services/prober/internal/prober"
 	"tinytwamp/shared/events"
+	"tinytwamp/shared/stamp"
 )
 
 // remark says in plain words what the figures of a report alone do not.
@@ -18,7 +18,7 @@ type remark struct {
 func remarks(e *events.RTT) []remark {
 	var all []remark
 	for _, find := range []func(*events.RTT) []remark{
-		answerRemarks, suspectRemarks, dscpRemarks, ecnRemarks, lossRemarks, orderRemarks, hopsRemarks, clockRemarks,
+		answerRemarks, suspectRemarks, tlvRemarks, dscpRemarks, ecnRemarks, lossRemarks, orderRemarks, hopsRemarks, clockRemarks,
 	} {
 		all = append(all, find(e)...)
 	}
@@ -66,16 +66,16 @@ func suspectRemarks(e *events.RTT) (all []remark) {
 // dscpRemarks say where packets changed their DSCP, as far as that can be told.
 func dscpRemarks(e *events.RTT) []remark {
 	m := &e.Marking
-	sent := prober.DSCP(m.SentDSCP)
+	sent := stamp.DSCP(m.SentDSCP)
 	there := m.ReflectorDSCP != nil && *m.ReflectorDSCP != m.SentDSCP
 	if m.Remarked == 0 || m.ReturnedDSCP == nil {
 		if !there {
 			return nil
 		}
 		return []remark{{"DSCP rewritten", fmt.Sprintf("packets arrive at the reflector with DSCP %v instead of %v: something on the way there rewrites it",
-			prober.DSCP(*m.ReflectorDSCP), sent)}}
+			stamp.DSCP(*m.ReflectorDSCP), sent)}}
 	}
-	back := prober.DSCP(*m.ReturnedDSCP)
+	back := stamp.DSCP(*m.ReturnedDSCP)
 	what := fmt.Sprintf("replies come back with DSCP %v instead of %v", back, sent)
 	switch {
 	case back == sent: // the last reply, but not all
@@ -93,7 +93,7 @@ func dscpRemarks(e *events.RTT) []remark {
 	case *m.ReflectorDSCP == *m.ReturnedDSCP:
 		who = "something on the way there rewrites it"
 	default:
-		who = fmt.Sprintf("it is rewritten on the way there, to %v, and again on the way back", prober.DSCP(*m.ReflectorDSCP))
+		who = fmt.Sprintf("it is rewritten on the way there, to %v, and again on the way back", stamp.DSCP(*m.ReflectorDSCP))
 	}
 	return []remark{{"DSCP rewritten", what + ": " + who}}
 }

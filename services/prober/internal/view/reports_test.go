@@ -99,6 +99,22 @@ func rewritten() *events.RTT {
 	return e
 }
 
+// told is a result with all that a reflector can tell by TLVs.
+func told() *events.RTT {
+	e := burst()
+	e.Session.Source, e.Session.Auth = netip.MustParseAddrPort("[2001:db8::9]:49152"), "authenticated"
+	e.HMACFailed = 2
+	e.Extensions = &events.Extensions{
+		Location: &events.Location{
+			Source: netip.MustParseAddrPort("[2001:db8:ffff::7]:61001"), Destination: e.Target.Address, Translated: true,
+		},
+		TimestampInfo:     &events.TimestampInfo{SyncIn: "gnss", MethodIn: "hw_assist", SyncOut: "local", MethodOut: "sw_local"},
+		DirectMeasurement: &events.DirectMeasurement{SenderTx: 1010, ReflectorRx: 1009, ReflectorTx: 1009},
+		DSCPRefused:       true, Unrecognized: []string{"access_report"}, Malformed: []string{"follow_up_telemetry"}, IntegrityFailed: 1,
+	}
+	return e
+}
+
 // paths are the reports of a target that is tested from three own ports, and
 // the one that sums them up. One path loses packets.
 func paths() []*events.RTT {

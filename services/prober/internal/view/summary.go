@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"tinytwamp/services/prober/internal/prober"
 	"tinytwamp/shared/events"
+	"tinytwamp/shared/stamp"
 )
 
 const (
@@ -132,6 +132,9 @@ func facts(e *events.RTT, s style) []string {
 		{"DSCP", marking(&e.Marking)},
 		{"clocks", clocks(e)},
 		{"timestamps", timestamps(&e.Timestamps)},
+		{"T2 and T3", clockSources(e)},
+		{"packets", counted(e)},
+		{"location", location(e)},
 	} {
 		if f.text == "" {
 			continue
@@ -156,12 +159,12 @@ func hops(e *events.RTT) string {
 }
 
 func marking(m *events.Marking) string {
-	text := prober.DSCP(m.SentDSCP).String() + " sent"
+	text := stamp.DSCP(m.SentDSCP).String() + " sent"
 	if m.ReflectorDSCP != nil {
-		text += fmt.Sprintf(", %v at the reflector", prober.DSCP(*m.ReflectorDSCP))
+		text += fmt.Sprintf(", %v at the reflector", stamp.DSCP(*m.ReflectorDSCP))
 	}
 	if m.ReturnedDSCP != nil {
-		text += fmt.Sprintf(", %v returned", prober.DSCP(*m.ReturnedDSCP))
+		text += fmt.Sprintf(", %v returned", stamp.DSCP(*m.ReturnedDSCP))
 	}
 	return text
 }

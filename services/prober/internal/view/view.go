@@ -21,13 +21,12 @@ import (
 
 // Options say what is shown.
 type Options struct {
-	JSON       bool                   // reports as JSON, and nothing else
-	Quiet      bool                   // no line for each reply
-	Continuous bool                   // reports for as long as the test goes on, instead of a summary
-	Terminal   bool                   // somebody is watching
-	Colour     bool                   // somebody who wants colours
-	Every      time.Duration          // between the reports of a continuous test
-	Progress   func() prober.Progress // how far the test is; nil: unknown
+	JSON       bool          // reports as JSON, and nothing else
+	Quiet      bool          // no line for each reply
+	Continuous bool          // reports for as long as the test goes on, instead of a summary
+	Terminal   bool          // somebody is watching
+	Colour     bool          // somebody who wants colours
+	Every      time.Duration // between the reports of a continuous test
 }
 
 // redrawEvery is how often what is drawn in place changes at most.
@@ -49,6 +48,7 @@ type View struct {
 	starting  []*events.RTT // the first sessions, until they are announced
 	announced bool
 	last      *events.RTT // the last report of a continuous test
+	follow    func() prober.Progress
 }
 
 // New makes a view that writes to w.
@@ -188,11 +188,18 @@ func (v *View) area() []string {
 	return nil
 }
 
+// Follow tells the view how far the test is; progress must not wait.
+func (v *View) Follow(progress func() prober.Progress) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.follow = progress
+}
+
 func (v *View) progress() prober.Progress {
-	if v.opt.Progress == nil {
+	if v.follow == nil {
 		return prober.Progress{}
 	}
-	return v.opt.Progress()
+	return v.follow()
 }
 
 // leastColumns are those of a terminal that is narrower still.

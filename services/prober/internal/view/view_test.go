@@ -144,7 +144,8 @@ func TestCrowd(t *testing.T) {
 		progress := func() prober.Progress {
 			return prober.Progress{Planned: uint64(c.planned), Sent: sent.Load(), Received: sent.Load(), Sessions: c.sessions}
 		}
-		watched(t, Options{Progress: progress}, func(v *View, screen func() string, _ func()) {
+		watched(t, Options{}, func(v *View, screen func() string, _ func()) {
+			v.Follow(progress)
 			e := burst()
 			e.Session.IntervalNs = int64(c.every)
 			for i := range c.sessions {
@@ -183,9 +184,9 @@ func TestNobodyWatches(t *testing.T) {
 func TestPipeIsQuiet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, opt := range []Options{{}, {Continuous: true}, {JSON: true}} {
-			opt.Progress = func() prober.Progress { return prober.Progress{Planned: 9, Sent: 5} }
 			var out safe
 			v := New(&out, opt)
+			v.Follow(func() prober.Progress { return prober.Progress{Planned: 9, Sent: 5} })
 			stop := start(t, v)
 			v.Begun(burst())
 			time.Sleep(time.Hour)
