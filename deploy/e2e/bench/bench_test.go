@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"tinytwamp/shared/events"
 )
 
 func TestParseCPUs(t *testing.T) {
@@ -36,6 +38,18 @@ func TestQuantiles(t *testing.T) {
 	}
 	if got := median(values[:3]); got != 99 {
 		t.Errorf("median of three is %v, want 99", got)
+	}
+}
+
+func TestLatenessOfAll(t *testing.T) {
+	var l lateness
+	l.add(nil)
+	l.add(&events.Distribution{P50Ns: 1, P90Ns: 2, P95Ns: 3, P99Ns: 4, P999Ns: 5, MaxNs: 6, N: 100})
+	l.add(&events.Distribution{P50Ns: 10, P90Ns: 20, P95Ns: 30, P99Ns: 40, P999Ns: 50, MaxNs: 60, N: 100})
+	for q, want := range map[float64]float64{0.25: 1, 0.5: 6, 0.75: 10, 0.95: 20, 0.99: 40, 1: 60} {
+		if got := l.atMost(q); got != want {
+			t.Errorf("quantile %v is at most %v, want %v", q, got, want)
+		}
 	}
 }
 

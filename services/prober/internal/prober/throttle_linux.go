@@ -1,7 +1,6 @@
 package prober
 
 import (
-	"bufio"
 	"bytes"
 	"os"
 	"path"
@@ -44,13 +43,12 @@ var throttleFile = sync.OnceValue(func() string {
 // throttled is how long the process's cgroup was denied the CPU so far, by its
 // CPU limit: what a container's host takes away, no figure in it shows.
 func throttled() time.Duration {
-	f, err := os.Open(throttleFile())
+	b, err := os.ReadFile(throttleFile())
 	if err != nil {
 		return 0
 	}
-	defer f.Close()
-	for s := bufio.NewScanner(f); s.Scan(); {
-		name, value, _ := strings.Cut(s.Text(), " ")
+	for line := range strings.Lines(string(b)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil {
 			continue
