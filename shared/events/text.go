@@ -70,6 +70,9 @@ func (l *Log) lines(at time.Time) []Line {
 func (r *RTT) Texts() []string {
 	value, noted := "none", "Client logged no round-trip time"
 	basis := fmt.Sprintf("%d received, %d sent", r.Received, r.Sent)
+	if n := len(r.Session.Paths); n > 0 {
+		basis += fmt.Sprintf(" on %d paths", n)
+	}
 	if r.RTT != nil {
 		value = duration(r.RTT.P50Ns)
 		noted = "Client logged round-trip time: " + value

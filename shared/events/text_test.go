@@ -67,6 +67,9 @@ func TestRTTTexts(t *testing.T) {
 	}
 	r.RTT = &Delay{Distribution: Distribution{P50Ns: 20_000_000}}
 	check("Round-trip time: 20ms (p50 of 10 received, 10 sent, core.lab [2001:db8::7], from probe-1)", "Client logged round-trip time: 20ms")
+	r.Session.Paths = []uint16{50000, 50001}
+	check("Round-trip time: 20ms (p50 of 10 received, 10 sent on 2 paths, core.lab [2001:db8::7], from probe-1)", "Client logged round-trip time: 20ms")
+	r.Session.Paths = nil
 	r.RTT, r.Received = nil, 0
 	check("Round-trip time: none (0 received, 10 sent, core.lab [2001:db8::7], from probe-1)", "Client logged no round-trip time")
 	r.Target.Name, r.Prober = "core lab, [x]\x1b[2J", ""
