@@ -144,3 +144,26 @@ func TestReplayWithoutState(t *testing.T) {
 		}
 	})
 }
+
+// Whoever sends a packet again, be it in another's name, takes no token of that
+// one's.
+func TestReplayTakesNoToken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, server, func(cfg *Config) {
+			cfg.Keys, cfg.ReplayWindow, cfg.RateLimit, cfg.RateLimitTotal = parsedKeys(t, "* "+goodKey), time.Second, 10, 10
+		}).start()
+		s := g.sender(client)
+		first := authRequest(t, goodKey, 0, 1)
+		for range 21 {
+			s.send(server, first)
+		}
+		for i := range uint32(9) {
+			time.Sleep(time.Nanosecond * 10)
+			s.send(server, authRequest(t, goodKey, 1+i, 1))
+		}
+		if got, drops := len(s.replies()), g.drops(); got != 10 || !maps.Equal(drops, map[reason]uint64{replayed: 20}) {
+			t.Errorf("%d replies to 10 requests, dropped %v", got, drops)
+		}
+	})
+}

@@ -135,9 +135,6 @@ func (w *worker) reply(m *udp.Message) (size int, follow noted, why reason) {
 		return 0, follow, why
 	}
 	if !isSelf {
-		if why = w.limits.take(m.Peer.Addr(), m.Time); why != answered {
-			return 0, follow, why
-		}
 		if follow, why = w.enter(m, &req, &out); why != answered {
 			return 0, follow, why
 		}
@@ -147,8 +144,8 @@ func (w *worker) reply(m *udp.Message) (size int, follow noted, why reason) {
 	return size, follow, answered
 }
 
-// enter finds the state of a request's session, and notes the request if the
-// test log follows it.
+// enter takes a request's token, unless it came before, finds the state of its
+// session, and notes it if the test log follows it.
 func (w *worker) enter(m *udp.Message, req *stamp.SenderPacket, out *reply) (f noted, why reason) {
 	pkt := m.Buf[:m.N]
 	f = noted{key: key{peer: m.Peer, local: netip.AddrPortFrom(m.Local, w.port), ssid: identity(pkt, out.authenticated), authenticated: out.authenticated}, sequence: req.Sequence}
@@ -160,8 +157,11 @@ func (w *worker) enter(m *udp.Message, req *stamp.SenderPacket, out *reply) (f n
 	if guarded {
 		var ok bool
 		if t1, ok = timely(req, m.Time, w.window); !ok || w.table != nil && !w.table.fresh(f.key, req.Sequence, t1) {
-			return f, replayed
+			return f, replayed // before it takes a token, which would be another's
 		}
+	}
+	if why = w.limits.take(m.Peer.Addr(), m.Time); why != answered {
+		return f, why
 	}
 	opened := false
 	if w.table != nil {
