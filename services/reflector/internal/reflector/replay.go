@@ -14,26 +14,29 @@ const replayKept = 64
 type replay struct {
 	newest   int64  // T1 of the latest by its sender's clock, Unix ns; 0: none came
 	sequence uint32 // its sequence number
+	start    int64  // what was the newest before the sender started anew, Unix ns
 	came     uint64 // bit n: sequence-n came
 }
 
 // fresh reports whether an authentic request is none that came before, and
 // takes note of it. A later T1 than all others cannot have been there before,
-// whatever its sequence number is: a sender that starts anew begins at 0.
-// Others were overtaken on their way, and are among the last numbers.
+// whatever its sequence number is: a sender that starts anew begins at 0. Nor
+// can a later number at the same T1, of a coarse clock. Others were overtaken on
+// their way, and are among the last numbers, since that start.
 func (r *replay) fresh(sequence uint32, t1 int64) bool {
-	if t1 > r.newest {
-		switch ahead := sequence - r.sequence; {
+	ahead := sequence - r.sequence
+	if t1 > r.newest || t1 == r.newest && int32(ahead) > 0 {
+		switch {
 		case ahead == 0 || ahead >= replayKept: // a new start, or nothing known is near enough
-			r.came = 1
+			r.came, r.start = 1, r.newest
 		default:
 			r.came = r.came<<ahead | 1
 		}
 		r.newest, r.sequence = t1, sequence
 		return true
 	}
-	behind := r.sequence - sequence
-	if behind >= replayKept || r.came>>behind&1 != 0 {
+	behind := -ahead
+	if behind >= replayKept || r.came>>behind&1 != 0 || t1 <= r.start {
 		return false
 	}
 	r.came |= 1 << behind

@@ -27,6 +27,9 @@ func TestReplayOfNumbers(t *testing.T) {
 		"starts anew":                      {{100, 110, true}, {0, 200, true}, {1, 201, true}, {100, 110, false}, {0, 200, false}},
 		"anew, near":                       {{3, 13, true}, {3, 200, true}, {3, 200, false}, {3, 13, false}},
 		"anew at the same, and overtaken":  {{2, 12, true}, {3, 13, true}, {3, 200, true}, {2, 199, true}},
+		"anew, and the old again":          {{0, 10, true}, {1, 11, true}, {2, 12, true}, {2, 202, true}, {1, 201, true}, {1, 11, false}, {0, 10, false}, {3, 203, true}, {0, 10, false}, {0, 200, true}},
+		"anew, the first one lost":         {{0, 10, true}, {1, 11, true}, {5, 15, true}, {1, 201, true}, {0, 10, false}, {0, 200, true}},
+		"a coarse clock":                   {{5, 15, true}, {6, 15, true}, {8, 15, true}, {7, 15, true}, {8, 15, false}, {7, 15, false}, {6, 15, false}, {9, 16, true}},
 		"numbers wrap":                     {{1<<32 - 1, 10, true}, {0, 11, true}, {1<<32 - 1, 10, false}, {1<<32 - 2, 9, true}},
 		"earlier, and of a number to come": {{5, 15, true}, {6, 14, false}},
 	} {
