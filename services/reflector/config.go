@@ -35,14 +35,15 @@ type Config struct {
 
 	KeysFile             string         `env:"KEYS_FILE" default:"none" arg:"FILE" group:"Authentication" help:"Keys of STAMP's authenticated mode (RFC 8762), a line each: selector, space, key in hexadecimal digits. A selector is *, ssid:4660, an address or a prefix, and the first that fits a packet wins. With keys every packet must authenticate. SIGHUP reads the file anew."`
 	AllowUnauthenticated []netip.Prefix `env:"ALLOW_UNAUTHENTICATED" default:"none" arg:"PREFIXES" group:"Authentication" help:"Senders that need not authenticate although there are keys."`
-	ReplayWindow         time.Duration  `env:"REPLAY_WINDOW" envDefault:"0s" arg:"TIME" group:"Authentication" help:"How far the time in an authentic packet may be from this host's, so that none is answered twice: both clocks must agree to it. At most 15m; 0: packets may be of any time, and repeated. Without state only the time counts."`
+	ReplayWindow         time.Duration  `env:"REPLAY_WINDOW" envDefault:"0s" arg:"TIME" group:"Authentication" help:"How far the time in an authentic packet may be from this host's, so that none is answered twice: both clocks must agree to it. At most 7m; 0: packets may be of any time, and repeated. Without state only the time counts."`
 
 	Bus    bus.Settings
 	Common service.Settings
 }
 
-// maxReplayWindow is as long as a session without packets is remembered.
-const maxReplayWindow = 15 * time.Minute
+// maxReplayWindow is less than half as long as a session without packets is
+// remembered: what a clock that is a window ahead sends is answered for two.
+const maxReplayWindow = 7 * time.Minute
 
 // maxRate is more packets/s than a reflector can answer.
 const maxRate = 10_000_000
@@ -78,7 +79,7 @@ func (c *Config) Check() []service.Problem {
 		bad("KEYS_FILE", fmt.Sprintf("must name a file of keys that can be used: %v", err))
 	}
 	if c.ReplayWindow < 0 || c.ReplayWindow > maxReplayWindow {
-		bad("REPLAY_WINDOW", "must be between 0s and 15m")
+		bad("REPLAY_WINDOW", "must be between 0s and 7m")
 	}
 	if c.ReplayWindow > 0 && c.KeysFile == "" {
 		bad("REPLAY_WINDOW", "must be 0 without a -keys-file: what is not authenticated can tell any time")
