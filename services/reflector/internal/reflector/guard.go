@@ -98,8 +98,12 @@ type Provisioned struct {
 // UnmarshalText reads SSID or SSID@PREFIX.
 func (p *Provisioned) UnmarshalText(text []byte) error {
 	ssid, from, named := strings.Cut(string(text), "@")
-	n, err := strconv.ParseUint(ssid, 0, 16)
-	if err != nil || strings.Contains(ssid, "_") {
+	digits, base := ssid, 10
+	if hex, ok := strings.CutPrefix(ssid, "0x"); ok {
+		digits, base = hex, 16
+	}
+	n, err := strconv.ParseUint(digits, base, 16)
+	if err != nil {
 		return errProvisioned
 	}
 	*p = Provisioned{SSID: uint16(n)}

@@ -17,6 +17,7 @@ func TestProvisionedSetting(t *testing.T) {
 	for text, want := range map[string]Provisioned{
 		"0":                     {},
 		"4660":                  {SSID: 0x1234},
+		"010":                   {SSID: 10}, // as the prober's -ssid and the key file read it
 		"0x1234":                {SSID: 0x1234},
 		"65535@192.0.2.0/24":    {SSID: 65535, From: netip.MustParsePrefix("192.0.2.0/24")},
 		"0x1@2001:db8::1/128":   {SSID: 1, From: netip.MustParsePrefix("2001:db8::1/128")},
@@ -27,7 +28,7 @@ func TestProvisionedSetting(t *testing.T) {
 			t.Errorf("%s is %+v (%v), want %+v", text, p, err, want)
 		}
 	}
-	for _, text := range []string{"", "@", "65536", "-1", "0x10000", "1_0", "one", "1@", "1@192.0.2.1", "@192.0.2.0/24", "1@192.0.2.0/33"} {
+	for _, text := range []string{"", "@", "65536", "-1", "0x10000", "1_0", "0x1_0", "0b1", "0o7", "0x", "one", "1@", "1@192.0.2.1", "@192.0.2.0/24", "1@192.0.2.0/33"} {
 		var p Provisioned
 		if err := p.UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q is %+v", text, p)
