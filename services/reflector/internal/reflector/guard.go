@@ -69,9 +69,10 @@ const promptly = time.Second
 // on ports that neither knows would answer each other's replies for ever. Where
 // a reply has its Receive Timestamp and the zeros behind the sender's fields
 // (RFC 8762 section 4.3.1), a STAMP sender's packet has zeros (section 4.2.1),
-// and TWAMP Light's padding does not happen to hold an instant just before that
-// of its sending. What is authentic is no padding: there the Receive Timestamp
-// alone tells (sections 4.2.2 and 4.3.2).
+// and TWAMP Light's padding does not happen to hold an instant near that of its
+// sending. T3 may be before T2: some take them from two clocks. What is
+// authentic is no padding: there the Receive Timestamp alone tells (sections
+// 4.2.2 and 4.3.2).
 func isReply(pkt []byte, authenticated bool) bool {
 	if authenticated {
 		var p stamp.ReflectorPacket
@@ -86,7 +87,7 @@ func isReply(pkt []byte, authenticated bool) bool {
 	}
 	t2, ok2 := p.ReceiveTimestamp.UnixNano(p.ErrorEstimate.Format())
 	t3, ok3 := p.Timestamp.UnixNano(p.ErrorEstimate.Format())
-	return ok2 && ok3 && t3 >= t2 && t3-t2 < int64(promptly)
+	return ok2 && ok3 && max(t3-t2, t2-t3) < int64(promptly)
 }
 
 // Provisioned is a session, or several, that a reflector is to answer.

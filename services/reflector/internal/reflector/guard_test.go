@@ -107,6 +107,10 @@ func TestRepliesAreNotAnswered(t *testing.T) {
 		if !isReply(b, false) {
 			t.Errorf("a reply to %s with T3 = T2 is taken for a request", name)
 		}
+		stamp.PutTransmitTimestamp(b, stamp.NewTimestamp(testT2-1000, stamp.ErrorEstimate(uint16(b[12])<<8).Format()))
+		if !isReply(b, false) {
+			t.Errorf("a reply to %s with T3 < T2, of two clocks, is taken for a request", name)
+		}
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	padding := func(n int) (b []byte) {
