@@ -78,6 +78,9 @@ func (c *Config) Check() []service.Problem {
 	if _, err := readKeys(c.KeysFile, slog.New(slog.DiscardHandler)); err != nil { // whose warnings come at the start
 		bad("KEYS_FILE", fmt.Sprintf("must name a file of keys that can be used: %v", err))
 	}
+	if len(c.AllowUnauthenticated) > 0 && c.KeysFile == "" {
+		bad("ALLOW_UNAUTHENTICATED", "must be empty without a -keys-file: nobody has to authenticate then, and -allow says who is answered")
+	}
 	if c.ReplayWindow < 0 || c.ReplayWindow > maxReplayWindow {
 		bad("REPLAY_WINDOW", "must be between 0s and 7m")
 	}

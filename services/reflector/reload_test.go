@@ -151,6 +151,7 @@ func TestBadKeyFile(t *testing.T) {
 		start + "stamp: key file: there is no key in it":                                                                               {"-keys-file", secretFile(t, "# none yet\n")},
 		start + "stamp: key file: line 1: the selector must be *, ssid: and a number, an address or a prefix; line 3: the key must be": {"-keys-file", secretFile(t, oldKey+" *\n\n* "+oldKey[1:])},
 		"TWAMP_REPLAY_WINDOW (-replay-window) must be 0 without a -keys-file":                                                          {"-replay-window", "1s"},
+		"TWAMP_ALLOW_UNAUTHENTICATED (-allow-unauthenticated) must be empty without a -keys-file":                                      {"-allow-unauthenticated", "::1/128"},
 		"TWAMP_REPLAY_WINDOW (-replay-window) must be between 0s and 7m":                                                               {"-replay-window", "7m1s", "-keys-file", secretFile(t, "* "+oldKey)},
 	} {
 		exit, stdout, stderr := once(t, nil, args...)

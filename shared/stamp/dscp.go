@@ -24,7 +24,11 @@ func (d *DSCP) UnmarshalText(b []byte) error {
 		*d = v
 		return nil
 	}
-	v, err := strconv.ParseUint(string(b), 0, 8)
+	text, base := string(b), 10
+	if hex, ok := strings.CutPrefix(text, "0x"); ok {
+		text, base = hex, 16
+	}
+	v, err := strconv.ParseUint(text, base, 8)
 	if err != nil || v > 63 {
 		return errors.New("must be a number from 0 to 63, or a name such as EF, AF41 or CS1")
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 func TestDSCP(t *testing.T) {
-	for text, want := range map[string]stamp.DSCP{"0": 0, "63": 63, "0x2e": 46, "EF": 46, "ef": 46, "af41": 34, "CS1": 8, "LE": 1} {
+	for text, want := range map[string]stamp.DSCP{"0": 0, "63": 63, "0x2e": 46, "010": 10, "EF": 46, "ef": 46, "af41": 34, "CS1": 8, "LE": 1} {
 		var d stamp.DSCP
 		if err := d.UnmarshalText([]byte(text)); err != nil || d != want {
 			t.Errorf("%s is %d (%v), want %d", text, d, err, want)
