@@ -64,7 +64,8 @@ func FuzzRespond(f *testing.F) {
 		}
 	}
 	f.Add(octets(f, sentSequence+sentT1+sentEE), byte(0), uint8(1), uint8(0))
-	workers := map[byte]*worker{} // by mode: to make one takes long
+	f.Add(bytes.Repeat([]byte("0"), stamp.AuthSize), byte(0b010111), uint8(1), uint8(0)) // T2 is T3, as in a reply
+	workers := map[byte]*worker{}                                                        // by mode: to make one takes long
 	f.Fuzz(func(t *testing.T, b []byte, mode, ttl, tos uint8) {
 		message(b, stamp.BaseSize)
 		identity(b, mode&1 != 0)
@@ -124,6 +125,10 @@ func checkReason(t *testing.T, c *fuzzed, authentic bool, why reason) bool {
 	case c.keys == keysRequired && !authentic:
 		if why != unauthenticated && why != hmacFailed {
 			t.Fatalf("not authentic: %v", why)
+		}
+	case isReply(c.octets, authentic):
+		if why != loop {
+			t.Fatalf("a reply: %v", why)
 		}
 	case len(c.octets) < stamp.LightSize:
 		if why != tooShort {

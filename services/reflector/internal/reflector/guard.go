@@ -70,20 +70,19 @@ const promptly = time.Second
 // a reply has its Receive Timestamp and the zeros behind the sender's fields
 // (RFC 8762 section 4.3.1), a STAMP sender's packet has zeros (section 4.2.1),
 // and TWAMP Light's padding does not happen to hold an instant near that of its
-// sending. T3 may be before T2: some take them from two clocks. What is
-// authentic is no padding: there the Receive Timestamp alone tells (sections
-// 4.2.2 and 4.3.2).
+// sending. T3 may be before T2: some take them from two clocks. In authenticated
+// mode it is the same, but for the places (sections 4.2.2 and 4.3.2).
 func isReply(pkt []byte, authenticated bool) bool {
-	if authenticated {
-		var p stamp.ReflectorPacket
-		return p.UnmarshalAuthenticated(pkt) == nil && p.ReceiveTimestamp != 0
-	}
-	if len(pkt) >= 24 && binary.BigEndian.Uint64(pkt[16:]) == 0 {
-		return false // as nearly all are: spare them the rest
-	}
 	var p stamp.ReflectorPacket
-	if p.UnmarshalBinary(pkt) != nil || len(pkt) >= 40 && (pkt[38] != 0 || pkt[39] != 0) {
-		return false
+	if authenticated {
+		_ = p.UnmarshalAuthenticated(pkt) // too short: no Receive Timestamp
+	} else {
+		if len(pkt) >= 24 && binary.BigEndian.Uint64(pkt[16:]) == 0 {
+			return false // as nearly all are: spare them the rest
+		}
+		if p.UnmarshalBinary(pkt) != nil || len(pkt) >= 40 && (pkt[38] != 0 || pkt[39] != 0) {
+			return false
+		}
 	}
 	t2, ok2 := p.ReceiveTimestamp.UnixNano(p.ErrorEstimate.Format())
 	t3, ok3 := p.Timestamp.UnixNano(p.ErrorEstimate.Format())

@@ -1,6 +1,7 @@
 package reflector
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -133,6 +134,12 @@ func TestRepliesAreNotAnswered(t *testing.T) {
 		if isReply(b, false) {
 			t.Errorf("the request %s is taken for a reply: %x", name, b)
 		}
+	}
+	// What must be zero is ignored where it is not (RFC 8762 section 4.2.2).
+	filled := authRequest(t, goodKey, 0, 1)
+	copy(filled[28:96], bytes.Repeat([]byte{0x55}, 68))
+	if isReply(filled, true) {
+		t.Errorf("an authentic request is taken for a reply: %x", filled)
 	}
 }
 
