@@ -27,7 +27,15 @@ type group struct {
 
 func siteOf(e *events.RTT) site { return site{e.Target.Name, e.Target.Address} }
 
-// session finds the row of a session, or makes it for one that begins.
+// begin takes a session that begins. It may follow on another by the same own
+// port, which has yet to make its last report.
+func (b *board) begin(e *events.RTT) {
+	r := b.session(e)
+	r.live++
+	r.ended = false
+}
+
+// session finds the row of a session, or makes it.
 func (b *board) session(e *events.RTT) *row {
 	g, port := b.group(e), e.Session.Source.Port()
 	r := g.sessions[port]
@@ -35,11 +43,16 @@ func (b *board) session(e *events.RTT) *row {
 		r = newRow(e)
 		g.sessions[port] = r
 		b.sessions++
-		for _, other := range g.sessions {
-			other.path = len(g.sessions) > 1
-		}
+		g.count()
 	}
 	return r
+}
+
+// count says of the sessions whether each is one of several.
+func (g *group) count() {
+	for _, r := range g.sessions {
+		r.path = len(g.sessions) > 1
+	}
 }
 
 func (b *board) group(e *events.RTT) *group {
@@ -62,20 +75,23 @@ func (b *board) size(t *events.Target, otherwise int) int {
 	return otherwise
 }
 
+// row finds that of a report.
+func (b *board) row(e *events.RTT) *row {
+	if len(e.Session.Paths) == 0 {
+		return b.session(e)
+	}
+	g := b.group(e)
+	if g.sum == nil {
+		g.sum = newRow(e)
+	}
+	return g.sum
+}
+
 // take takes a report. The last one of a continuous test is of what was left of
 // an interval, and says less than the one before, which stays.
 func (b *board) take(e *events.RTT, ended bool) {
-	var r *row
-	if len(e.Session.Paths) > 0 {
-		g := b.group(e)
-		if g.sum == nil {
-			g.sum = newRow(e)
-		}
-		r = g.sum
-	} else {
-		r = b.session(e)
-	}
-	r.ended = ended
+	r := b.row(e)
+	r.end(ended)
 	if !ended || !r.known {
 		r.take(e)
 	}
@@ -95,6 +111,7 @@ func (b *board) purge() {
 				b.sessions--
 			}
 		}
+		g.count()
 		if g.sum != nil && g.sum.ended {
 			g.sum = nil
 		}

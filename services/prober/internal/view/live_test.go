@@ -2,6 +2,7 @@ package view
 
 import (
 	"io"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -79,6 +80,55 @@ func TestLiveTable(t *testing.T) {
 			t.Errorf("both have ended:\n%s", got)
 		}
 	})
+}
+
+// A target that was changed has a new session before the old one has made its
+// last report: by the same own port, or by another. Neither makes it a path, nor
+// does the one take the other away.
+func TestLiveChanged(t *testing.T) {
+	for _, port := range []uint16{burst().Session.Source.Port(), 50001} {
+		next := burst()
+		next.Session.Source = netip.AddrPortFrom(next.Session.Source.Addr(), port)
+		watched(t, Options{Continuous: true, Every: time.Second}, func(v *View, screen func() string, _ func()) {
+			v.Begun(burst())
+			v.Begun(other())
+			v.Report(burst(), "")
+			v.Begun(next)
+			v.Report(burst(), "changed")
+			time.Sleep(redrawEvery)
+			if got := screen(); !strings.Contains(got, "reflector.example") || strings.Contains(got, "from port") {
+				t.Errorf("before the first report from port %d:\n%s", port, got)
+			}
+			v.Report(next, "")
+			time.Sleep(redrawEvery)
+			if got := screen(); !strings.Contains(got, "reflector.example") || strings.Contains(got, "from port") {
+				t.Errorf("after a report from port %d:\n%s", port, got)
+			}
+			v.Report(next, "removed")
+			time.Sleep(redrawEvery)
+			if got := screen(); strings.Contains(got, "reflector.example") {
+				t.Errorf("who has ended is still there:\n%s", got)
+			}
+		})
+	}
+}
+
+// In a pipe those that have ended are forgotten, too: what follows from another
+// own port is no path.
+func TestPipeForgetsTheEnded(t *testing.T) {
+	var out safe
+	v := New(&out, Options{Continuous: true, Every: time.Second})
+	for port := range uint16(3) {
+		e := burst()
+		e.Session.Source = netip.AddrPortFrom(e.Session.Source.Addr(), 50000+port)
+		v.Begun(e)
+		v.Report(e, "")
+		v.Report(e, "changed")
+		v.refresh(true)
+	}
+	if strings.Contains(out.String(), "from port") || len(v.board.groups) > 0 {
+		t.Errorf("%d targets are kept, and it has\n%s", len(v.board.groups), out.String())
+	}
 }
 
 // When the test is stopped the last whole intervals stay, though all sessions

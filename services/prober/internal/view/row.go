@@ -18,6 +18,7 @@ type row struct {
 	path   bool   // one own port of several
 	paths  int    // that this sums up
 	alone  bool   // no other target has its name
+	live   int    // sessions that go on: two while one follows on another
 	ended  bool
 
 	known                   bool // there was a report: the rest is from it
@@ -31,6 +32,14 @@ type row struct {
 
 func newRow(e *events.RTT) *row {
 	return &row{target: e.Target, name: nameOf(&e.Target), port: e.Session.Source.Port(), paths: len(e.Session.Paths)}
+}
+
+// end takes whether a session ends with a report.
+func (r *row) end(ended bool) {
+	if ended {
+		r.live = max(r.live, 1) - 1
+	}
+	r.ended = ended && r.live == 0
 }
 
 // take fills the row from a report.

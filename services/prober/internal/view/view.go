@@ -99,7 +99,7 @@ func (v *View) Begun(e *events.RTT) {
 	if v.began.IsZero() {
 		v.began = time.Now()
 	}
-	v.board.session(e)
+	v.board.begin(e)
 	v.rate += float64(time.Second) / float64(max(1, e.Session.IntervalNs))
 	switch {
 	case v.opt.Continuous:
@@ -131,6 +131,7 @@ func (v *View) Report(e *events.RTT, ended string) {
 		}
 	case v.opt.Continuous:
 		v.screen.print(reportLine(e, v.board.isPath(e), v.style()))
+		v.board.row(e).end(ended != "")
 	default:
 		v.announce()
 		v.board.take(e, ended != "")
