@@ -1,7 +1,9 @@
 package prober
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"tinytwamp/shared/events"
@@ -10,9 +12,11 @@ import (
 
 // group is the sessions that test one address from several own ports: the paths
 // of a network that spreads flows. Their reports are summed up, interval by
-// interval. Its methods are for the maker of reports alone.
+// interval, which needs that they began together. Its methods are for the maker
+// of reports alone.
 type group struct {
-	ports []uint16 // set once
+	ports []uint16 // set once: own ones of its sessions
+	ended []uint64 // last intervals of those that have ended
 	sums  map[uint64]*sum
 }
 
@@ -22,28 +26,43 @@ type sum struct {
 	parts int
 }
 
-func newGroup(ports []uint16) *group { return &group{ports: ports, sums: make(map[uint64]*sum)} }
-
-// add takes an interval of a session. It returns the interval of the group, once
-// all sessions' are in it.
-func (g *group) add(r *sealed) *sealed {
+// add takes an interval of a session. It returns the intervals of the group that
+// are complete with it, in their order.
+func (g *group) add(r *sealed) (complete []*sealed) {
 	if g == nil {
 		return nil
 	}
 	x := g.sums[r.index]
 	if x == nil {
 		x = &sum{sealed: sealed{
-			session: r.session, interval: newInterval(), index: r.index, start: r.start, end: r.end, last: r.last, ended: r.ended,
+			session: r.session, interval: newInterval(), index: r.index, start: r.start, end: r.end, ended: r.ended,
 			source: r.source, forward: new(uint64), backward: new(uint64), unresolved: new(uint64),
 		}}
 		g.sums[r.index] = x
 	}
 	x.add(r)
-	if x.parts < len(g.ports) {
-		return nil
+	if r.last {
+		g.ended = append(g.ended, r.index)
 	}
-	delete(g.sums, r.index)
-	return &x.sealed
+	for _, index := range slices.Sorted(maps.Keys(g.sums)) {
+		if x := g.sums[index]; x.parts == g.sessions(index) {
+			delete(g.sums, index)
+			x.last = len(g.ended) == len(g.ports) && len(g.sums) == 0
+			complete = append(complete, &x.sealed)
+		}
+	}
+	return complete
+}
+
+// sessions is how many have an interval, or will have it.
+func (g *group) sessions(index uint64) int {
+	n := len(g.ports)
+	for _, last := range g.ended {
+		if last < index {
+			n--
+		}
+	}
+	return n
 }
 
 // add adds an interval of a session.
@@ -58,7 +77,6 @@ func (x *sum) add(r *sealed) {
 	if r.end.After(x.end) {
 		x.end = r.end
 	}
-	x.last = x.last && r.last
 	if x.ended == "" {
 		x.ended = r.ended
 	}

@@ -145,8 +145,8 @@ func (p *Prober) reports(ctx context.Context) error {
 	}
 }
 
-// report reports an interval of a session and, if it is the last one of its
-// group to come, the group's.
+// report reports an interval of a session, and those of its group that are
+// complete with it.
 func (p *Prober) report(r *sealed) {
 	s, clock := r.session, *p.clock.Load()
 	since := s.throttledSince()
@@ -156,7 +156,7 @@ func (p *Prober) report(r *sealed) {
 		p.counters.answered.Add(1)
 	}
 	p.cfg.Report(e, r.why())
-	if sum := s.group.add(r); sum != nil {
+	for _, sum := range s.group.add(r) {
 		p.cfg.Report(s.group.report(sum, p.cfg.Name, clock, since), sum.why())
 	}
 	s.recycle(r.interval)

@@ -54,7 +54,6 @@ type member struct {
 	target   Target
 	name     *name // nil: its address is literal
 	sessions map[endpoint]*session
-	groups   map[netip.AddrPort]*group
 	reported map[endpoint]string // what keeps it from being tested, as the log has it
 }
 
@@ -197,7 +196,12 @@ func (r *roster) sync(m *member) {
 			r.end(s, whyAddress)
 		}
 	}
-	for _, e := range wanted {
+	var built []*session // from all own ports to one address
+	for i, e := range wanted {
+		if i > 0 && e.at != wanted[i-1].at {
+			r.seat(built)
+			built = nil
+		}
 		if m.sessions[e] != nil {
 			continue
 		}
@@ -207,8 +211,9 @@ func (r *roster) sync(m *member) {
 			continue
 		}
 		delete(m.reported, e)
-		r.seat(s)
+		built = append(built, s)
 	}
+	r.seat(built)
 }
 
 // report says what keeps an address from being tested, once.
@@ -262,8 +267,7 @@ func (r *roster) build(m *member, e endpoint) (*session, error) {
 	} else {
 		pl.count = t.Count
 	}
-	start := time.Now().Add(time.Duration(float64(t.Interval) * r.phase()))
-	s := newSession(pl, l, start, r.p.ready.put, r.p.cfg.Seen)
+	s := newSession(pl, l, r.p.ready.put, r.p.cfg.Seen)
 	s.counters, s.pool = &r.p.counters, &r.p.pool
 	if t.TLV.FollowUp {
 		s.followUps.ask()
@@ -290,21 +294,56 @@ func (r *roster) phase() float64 {
 	return fraction
 }
 
-// seat begins a session.
-func (r *roster) seat(s *session) {
+// seat begins sessions that were built together: those of new members, or those
+// of one to one address.
+func (r *roster) seat(built []*session) {
+	r.group(built)
+	for _, s := range built {
+		r.begin(s)
+	}
+}
+
+// group puts the sessions to one address from several own ports together. Those
+// that join others later stay alone: their intervals are not the same.
+func (r *roster) group(built []*session) {
+	type place struct {
+		member *member
+		at     netip.AddrPort
+	}
+	groups := make(map[place]*group)
+	for _, s := range built {
+		m, e := s.seat.member, s.seat.endpoint
+		if len(m.target.Test.SourcePorts) < 2 {
+			continue
+		}
+		g, known := groups[place{m, e.at}]
+		if !known {
+			if !m.tests(e.at) {
+				g = &group{sums: make(map[uint64]*sum)}
+			}
+			groups[place{m, e.at}] = g
+		}
+		if g != nil {
+			g.ports = append(g.ports, e.port)
+			s.group = g
+		}
+	}
+}
+
+// tests says whether a session of the member to an address goes on.
+func (m *member) tests(at netip.AddrPort) bool {
+	for e := range m.sessions {
+		if e.at == at {
+			return true
+		}
+	}
+	return false
+}
+
+// begin begins a session.
+func (r *roster) begin(s *session) {
 	m, e := s.seat.member, s.seat.endpoint
 	m.sessions[e] = s
-	if ports := m.target.Test.SourcePorts; len(ports) > 1 {
-		g := m.groups[e.at]
-		if g == nil {
-			g = newGroup(ports)
-			if m.groups == nil {
-				m.groups = make(map[netip.AddrPort]*group)
-			}
-			m.groups[e.at] = g
-		}
-		s.group = g
-	}
 	for _, other := range s.seat.link.seats[s.target.Address] {
 		if other != s && !other.seat.leaving { // further ones share already
 			s.share()
@@ -312,6 +351,7 @@ func (r *roster) seat(s *session) {
 			break
 		}
 	}
+	s.beginAt(time.Now().Add(time.Duration(float64(s.plan.interval) * r.phase())))
 	r.live++
 	r.outcome.Sessions++
 	r.p.counters.sessions.Add(1)
@@ -521,9 +561,7 @@ func (r *roster) swap(next map[string]*member, built []*session) {
 		}
 	}
 	r.members = next
-	for _, s := range built {
-		r.seat(s)
-	}
+	r.seat(built)
 	r.p.counters.reloaded.Add(1)
 	r.p.cfg.Log.Info("targets taken over", "targets", len(next), "added", added, "changed", changed, "removed", removed)
 }

@@ -255,6 +255,85 @@ func TestPathsOverIntervals(t *testing.T) {
 	})
 }
 
+// A path that cannot be opened is left out of the sum, which says so. Opened
+// later it is reported by itself: its intervals are others.
+func TestPathThatCannotBeOpened(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bench) {
+		var dns resolver
+		f := newFleet(t, b)
+		b.test.SourcePorts = Ports{50000, 50001, 50002}
+		b.test.Timeout, b.test.SSID = 300*ms, 0
+		b.cfg.Resolve = dns.lookUp
+		dns.set("n.example", reflectorAddr.Addr().String())
+		b.cfg.Targets = []Target{f.target("n", "n.example")}
+		listen, tries := b.cfg.Listen, 0
+		b.cfg.Listen = func(c udp.Config) (conn, error) {
+			if c.Local.Port() == 50001 {
+				if tries++; tries == 1 {
+					return nil, udp.ErrInUse
+				}
+			}
+			return listen(c)
+		}
+		stop := f.begin()
+		time.Sleep(45 * time.Second)
+		stop()
+		sums, alone := 0, 0
+		for _, e := range b.reports {
+			switch {
+			case e.Session.Paths != nil:
+				sums++
+				if !slices.Equal(e.Session.Paths, []uint16{50000, 50002}) {
+					t.Fatalf("the sum is of %v", e.Session.Paths)
+				}
+			case e.Session.Source.Port() == 50001:
+				alone++
+			}
+		}
+		if sums < 45 || sums > 46 || alone < 14 || alone > 16 {
+			t.Errorf("%d sums in 45 s, and %d reports of the path that was opened after 30 s", sums, alone)
+		}
+		if got := f.ended["n 2001:db8::1"]; len(got) != 4 {
+			t.Errorf("three paths and their sum ended: %q", got)
+		}
+	})
+}
+
+// A path that ends early does not hold up the sums of the others, and the last
+// sum says why the test ended, also where one path is an interval further.
+func TestPathThatEnds(t *testing.T) {
+	for _, runs := range []time.Duration{5 * time.Second, 5*time.Second + 50*ms} {
+		bubble(t, func(t *testing.T, b *bench) {
+			f := newFleet(t, b)
+			b.test.SourcePorts = Ports{50000, 50001, 50002}
+			b.test.Timeout, b.test.SSID, b.test.ZeroSSID = 300*ms, 1, StopOnZeroSSID
+			b.cfg.Targets = []Target{f.target("n", reflectorAddr.Addr().String())}
+			b.reflector.behave = func(_ int, a *answering) {
+				if a.reply.SSID == 2 && a.reply.SenderSequence == 25 {
+					a.reply.SSID = 0
+				}
+			}
+			stop := f.begin()
+			time.Sleep(runs)
+			stop()
+			sums, parts := make(map[uint64]uint64), make(map[uint64]uint64)
+			for _, e := range b.reports {
+				if e.Session.Paths != nil {
+					sums[e.Report.Index] += e.Sent
+				} else {
+					parts[e.Report.Index] += e.Sent
+				}
+			}
+			if len(sums) < 5 || fmt.Sprint(sums) != fmt.Sprint(parts) {
+				t.Errorf("sent by interval: %v in all, %v by path", sums, parts)
+			}
+			if got := f.ended["n 2001:db8::1"]; len(got) != 4 || got[0] != whyNoSSID || got[3] != whySignal {
+				t.Errorf("after %v: three paths and their sum ended: %q", runs, got)
+			}
+		})
+	}
+}
+
 // Many tests of one address share few sockets, and each reply finds its
 // session.
 //

@@ -90,18 +90,23 @@ type sender interface {
 	address() netip.AddrPort // own end, as bound
 }
 
-func newSession(p plan, out sender, start time.Time, done func(*sealed), seen func(Reply)) *session {
+func newSession(p plan, out sender, done func(*sealed), seen func(Reply)) *session {
 	inFlight := uint64(p.timeout/p.interval) + 2
 	if p.count > 0 {
 		inFlight = min(inFlight, p.count)
 	}
 	s := &session{
-		plan: p, out: out, start: start, done: done, seen: seen,
-		ring: newRing(2 * inFlight), due: start, interval: newInterval(),
+		plan: p, out: out, done: done, seen: seen,
+		ring: newRing(2 * inFlight), interval: newInterval(),
 		source: out.address().Addr(), throttled: throttled(), drops: out.drops(), turn: -1, counters: new(counters), pool: new(pool),
 	}
-	s.bounds = []bound{s.newBound(0, start)}
 	return s
+}
+
+// beginAt sets when the session begins, before anything else is done with it.
+func (s *session) beginAt(start time.Time) {
+	s.start, s.due = start, start
+	s.bounds = []bound{s.newBound(0, start)}
 }
 
 func (s *session) newBound(index uint64, start time.Time) bound {

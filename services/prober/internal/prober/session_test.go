@@ -46,6 +46,7 @@ func sessionOn(t testing.TB, p *Prober, l *link, how Test) *session {
 	l.peers[reflectorAddr] = append(l.peers[reflectorAddr], s)
 	id := s.identity()
 	l.sessions[id] = append(l.sessions[id], s)
+	s.beginAt(time.Now())
 	return s
 }
 
