@@ -60,6 +60,7 @@ func twice(list []prober.Target) []service.Problem {
 // load reads the targets again, as they are now, and the keys. It fails if any
 // is wrong, with a line for each problem.
 func (c *Config) load() ([]prober.Target, error) {
+	c.Test.Forget()
 	problems := c.Test.Check()
 	list, more := c.targets()
 	var errs []error

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -83,6 +84,31 @@ func TestLoadAgain(t *testing.T) {
 	}
 	if _, err = cfg.load(); err == nil || !strings.HasPrefix(err.Error(), `target "a.example" is named twice`) {
 		t.Errorf("a name that an argument has: %v", err)
+	}
+}
+
+// load reads the key file as it is now, too.
+func TestLoadReadsTheKeys(t *testing.T) {
+	t.Parallel()
+	keys := filepath.Join(t.TempDir(), "keys")
+	write := func(text string) {
+		if err := os.WriteFile(keys, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("* 000102030405060708090a0b0c0d0e0f")
+	var cfg Config
+	var stderr strings.Builder
+	if _, _, ok := program.Parse(&cfg, []string{"a.example", "-key-file", keys}, nil, &stderr, &stderr); !ok {
+		t.Fatal(&stderr)
+	}
+	write("* 0f0e0d0c0b0a09080706050403020100")
+	if list, err := cfg.load(); err != nil || reflect.DeepEqual(list, cfg.found) {
+		t.Errorf("with another key the targets are the same (%v)", err)
+	}
+	write("none")
+	if _, err := cfg.load(); err == nil {
+		t.Error("a bad key file is taken")
 	}
 }
 

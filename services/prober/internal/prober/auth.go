@@ -39,9 +39,15 @@ func (a *Auth) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// checkAuth reads the keys, and finds what does not go with them.
+// Forget has the next Check read the key file again.
+func (t *Test) Forget() { t.keysOf = "" }
+
+// checkAuth reads the keys, and finds what does not go with them. A copy of what
+// was checked has them already: thousands of targets share one key file.
 func (t *Test) checkAuth(bad func(variable, format string, args ...any)) {
-	t.keys = stamp.Keys{}
+	if t.KeyFile != t.keysOf {
+		t.keys, t.keysOf = stamp.Keys{}, ""
+	}
 	switch {
 	case t.KeyFile == "" && t.Auth == Authenticated:
 		bad("KEY_FILE", "must be given where packets are to be authenticated")
@@ -51,6 +57,8 @@ func (t *Test) checkAuth(bad func(variable, format string, args ...any)) {
 	case t.Mode != ModeSTAMP:
 		bad("KEY_FILE", "must be empty but in stamp mode")
 		return
+	case t.KeyFile == t.keysOf:
+		return
 	}
 	text, err := service.ReadSecretFile(t.KeyFile, slog.Default())
 	if err == nil {
@@ -58,7 +66,9 @@ func (t *Test) checkAuth(bad func(variable, format string, args ...any)) {
 	}
 	if err != nil {
 		bad("KEY_FILE", "must be a good key file: %v", err)
+		return
 	}
+	t.keysOf = t.KeyFile
 }
 
 // key gives the key for a session of the test, nil if it is not authenticated.

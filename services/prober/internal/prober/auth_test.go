@@ -255,6 +255,41 @@ func TestKeySelectors(t *testing.T) {
 	}
 }
 
+// A copy of checked settings has their keys; those who want the file as it is
+// now say so.
+func TestKeysAreReadAgainOnDemand(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "keys")
+	check := func(test *Test, key string, problems int) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte("* "+strings.Repeat(key, 16)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := test.Check(); len(got) != problems {
+			t.Fatalf("problems %v", got)
+		}
+	}
+	test := Test{Count: 1, Interval: ms, Timeout: ms, KeyFile: file}
+	has := func(test *Test, octet byte) {
+		t.Helper()
+		if key, err := test.key(1, proberAddr); err != nil || len(key) != 16 || key[0] != octet {
+			t.Errorf("the key is %x (%v), want %x", key, err, octet)
+		}
+	}
+	check(&test, "0a", 0)
+	has(&test, 0x0a)
+	copied := test
+	check(&copied, "0b", 0)
+	has(&copied, 0x0a)
+	test.Forget()
+	check(&test, "0c", 0)
+	has(&test, 0x0c)
+	test.KeyFile += ".none"
+	check(&test, "0d", 1)
+	if key, _ := test.key(1, proberAddr); key != nil {
+		t.Error("a key of another file is used")
+	}
+}
+
 // A key file that is broken, or that others can read, is a sentence.
 func TestBadKeyFiles(t *testing.T) {
 	folder := t.TempDir()

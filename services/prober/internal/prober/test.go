@@ -38,7 +38,8 @@ type Test struct {
 	Auth    Auth   `env:"AUTH" envDefault:"none" arg:"MODE" group:"Packets" help:"Least protection of packets that is accepted: none, or authenticated (RFC 8762). With none they are authenticated as well if the key file has a key for the target."`
 	KeyFile string `env:"KEY_FILE" default:"none" arg:"FILE" group:"Packets" help:"Keys of authenticated mode, one selector and key a line: * or ssid:4660 or a prefix of targets, then hexadecimal digits. The first that fits wins, as in the reflector's -keys-file. Not readable by all."`
 
-	keys stamp.Keys // of KeyFile, once checked
+	keys   stamp.Keys // of KeyFile, once checked
+	keysOf string     // the file that they were read from; empty: none
 }
 
 // Bounds of settings.

@@ -127,6 +127,6 @@ func (p *parser) defaults(d entry) {
 	p.from, p.entries = d.key, entries
 	p.defaultLabels = p.readLabels(entries, nil)
 	p.settings(p.defaultTest, entries)
-	p.defaultTest = p.test
 	p.inherited = p.test.Check()
+	p.defaultTest = p.test // with the keys that Check has read
 }

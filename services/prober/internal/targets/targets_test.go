@@ -1,6 +1,7 @@
 package targets
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"os"
@@ -136,6 +137,26 @@ func TestAuthenticatedTarget(t *testing.T) {
 	list := read(t, fmt.Sprintf("targets: [{address: a.example, auth: authenticated, key_file: %q}, {address: b.example}]", file))
 	if a, b := list[0].Test, list[1].Test; a.Auth != prober.Authenticated || a.KeyFile != file || b.Auth != prober.AuthNone {
 		t.Errorf("%+v, %+v", a, b)
+	}
+}
+
+// Thousands of targets share the keys of the defaults' file, which is read once.
+func TestKeysAreReadOnce(t *testing.T) {
+	const keys, many = 1000, 300
+	file := filepath.Join(t.TempDir(), "keys")
+	var lines bytes.Buffer
+	for i := range keys {
+		fmt.Fprintf(&lines, "ssid:%d %032x\n", i+1, i)
+	}
+	if err := os.WriteFile(file, lines.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf("defaults: {key_file: %q}\ntargets:\n", file)
+	for i := range many {
+		text += fmt.Sprintf("- address: t%d.example\n", i)
+	}
+	if n := testing.AllocsPerRun(1, func() { read(t, text) }); n > keys*many/2 {
+		t.Errorf("%v allocations for %d keys and %d targets", n, keys, many)
 	}
 }
 
