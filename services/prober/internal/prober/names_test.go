@@ -173,6 +173,32 @@ func TestNameThatComesLater(t *testing.T) {
 	})
 }
 
+// A reload ends its wait for names also where they are so many, and their server
+// so slow, that the first answers are old when the last come.
+func TestManySlowNamesAtReload(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bench) {
+		var dns resolver
+		f := newFleet(t, b)
+		b.test.SSID = 0
+		b.cfg.ResolveInterval = time.Second
+		b.cfg.Resolve = dns.lookUp
+		dns.takes = 2 * time.Second
+		b.cfg.Targets = []Target{f.target("a", reflectorAddr.Addr().String())}
+		stop := f.begin()
+		list := slices.Clone(b.cfg.Targets)
+		for i := range lookupsAtOnce + 4 {
+			list = append(list, f.target(fmt.Sprint("t", i), fmt.Sprintf("n%d.example", i)))
+			dns.set(fmt.Sprintf("n%d.example", i), "2001:db8::1")
+		}
+		f.prober.Reload(list)
+		time.Sleep(10 * time.Second)
+		stop()
+		if n := f.prober.counters.reloaded.Load(); n != 1 || b.outcome.Sessions != len(list) {
+			t.Errorf("%d reloads, %d sessions", n, b.outcome.Sessions)
+		}
+	})
+}
+
 func TestFamilies(t *testing.T) {
 	for family, want := range map[Family]string{AnyFamily: "n 192.0.2.1, n 2001:db8::2", IPv4: "n 192.0.2.1", IPv6: "n 2001:db8::2"} {
 		bubble(t, func(t *testing.T, b *bench) {

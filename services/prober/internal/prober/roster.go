@@ -76,7 +76,7 @@ func newRoster(running context.Context, p *Prober, tasks *errgroup.Group) *roste
 	r.sockets = sockets{open: r.openSocket}
 	r.names = names{
 		all: make(map[host]*name), start: r.startLookUp,
-		forget: func(n *name) bool { return len(n.members) == 0 },
+		forget: func(n *name) bool { return len(n.members) == 0 && r.pending == nil }, // which may wait for it
 	}
 	if p.cfg.Continuous {
 		r.names.every = p.cfg.ResolveInterval
