@@ -251,16 +251,16 @@ func (r *roster) build(m *member, e endpoint) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := r.sockets.choose(local, &pl)
-	if err != nil {
-		return nil, err
-	}
 	key, err := t.key(pl.ssid, bare.Addr())
 	if err != nil {
 		return nil, err
 	}
 	if pl.payload, err = t.payload(key != nil); err != nil {
 		return nil, fmt.Errorf("prober: size: %w", err)
+	}
+	l, err := r.sockets.choose(local, &pl)
+	if err != nil {
+		return nil, err
 	}
 	if r.p.cfg.Continuous {
 		pl.every = r.p.cfg.ReportInterval

@@ -162,6 +162,26 @@ func TestReload(t *testing.T) {
 	})
 }
 
+// What cannot be built leaves no socket behind, which nobody would close.
+func TestNoSocketForWhatCannotBeBuilt(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bench) {
+		f := newFleet(t, b)
+		b.test.SSID = 0
+		listen, opened := b.cfg.Listen, 0
+		b.cfg.Listen = func(c udp.Config) (conn, error) { opened++; return listen(c) }
+		b.cfg.Targets = []Target{f.target("a", reflectorAddr.Addr().String())}
+		stop := f.begin()
+		keyless := f.target("b", "2001:db8::b")
+		keyless.Test.Auth, keyless.Test.SourcePorts = Authenticated, Ports{50000, 50001}
+		f.prober.Reload([]Target{b.cfg.Targets[0], keyless})
+		time.Sleep(time.Second)
+		stop()
+		if refused := f.prober.counters.refused.Load(); refused != 1 || opened != 1 {
+			t.Errorf("%d sockets for one session, %d lists refused", opened, refused)
+		}
+	})
+}
+
 // A target whose settings change has another session; what was on its way is
 // reported as far as it came.
 func TestChangedTarget(t *testing.T) {
