@@ -173,6 +173,32 @@ func TestNameThatComesLater(t *testing.T) {
 	})
 }
 
+// With an own address only those of its family are tested, also after a reload:
+// that a name has others is not the user's mistake.
+func TestSourceAndNameOfBothFamilies(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bench) {
+		var dns resolver
+		f := newFleet(t, b)
+		b.test.SSID, b.test.Timeout = 0, 100*ms
+		b.test.Source = Source{netip.AddrPortFrom(proberAddr, 0)}
+		b.cfg.Resolve = dns.lookUp
+		dns.set("n.example", "192.0.2.1", "2001:db8::1")
+		b.cfg.Targets = []Target{f.target("a", "n.example")}
+		stop := f.begin()
+		time.Sleep(time.Second)
+		f.prober.Reload([]Target{b.cfg.Targets[0], f.target("b", "n.example")})
+		time.Sleep(2 * time.Second)
+		now := time.Now()
+		stop()
+		if got := f.tested(now.Add(-time.Second), now); got != "a 2001:db8::1, b 2001:db8::1" {
+			t.Errorf("tested: %s", got)
+		}
+		if log := f.log.String(); strings.Contains(log, "level=ERROR") {
+			t.Errorf("log %s", log)
+		}
+	})
+}
+
 // A reload ends its wait for names also where they are so many, and their server
 // so slow, that the first answers are old when the last come.
 func TestManySlowNamesAtReload(t *testing.T) {

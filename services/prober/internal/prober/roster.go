@@ -152,7 +152,7 @@ func (r *roster) stop() {
 func (r *roster) member(t Target) *member {
 	m := &member{target: t, sessions: make(map[endpoint]*session)}
 	if t.Names() {
-		m.name = r.names.get(host{t.Host, t.Test.Family})
+		m.name = r.names.get(host{t.Host, t.Test.family()})
 		m.name.members[m] = struct{}{}
 	}
 	return m
@@ -475,7 +475,7 @@ func (r *roster) reload(targets []Target) {
 			continue
 		}
 		if t.Names() {
-			waits = !r.names.get(host{t.Host, t.Test.Family}).asked || waits
+			waits = !r.names.get(host{t.Host, t.Test.family()}).asked || waits
 		}
 	}
 	if waits {

@@ -93,6 +93,19 @@ func (t *Test) Check() []service.Problem {
 	return problems
 }
 
+// family is that of a name's addresses which are tested: the source's, if there
+// is one.
+func (t *Test) family() Family {
+	a := t.Source.Addr()
+	switch {
+	case t.Family != AnyFamily || !a.IsValid() || a.IsUnspecified():
+		return t.Family
+	case a.Is4():
+		return IPv4
+	}
+	return IPv6
+}
+
 // payload makes the packet that a session of the test sends.
 func (t *Test) payload(authenticated bool) ([]byte, error) {
 	base := stamp.BaseSize
