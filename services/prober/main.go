@@ -137,7 +137,7 @@ func test(ctx context.Context, cfg *Config, targets []prober.Target, log *slog.L
 	tasks := append(cfg.following(p, o.reopen, log),
 		service.Task{Name: "admin", Run: admin.Serve},
 		service.Task{Name: "view", Run: o.view.Run},
-		service.Task{Name: "test", Run: func(context.Context) error {
+		service.Task{Name: "test", Run: func(ctx context.Context) error {
 			defer finish()
 			var err error
 			res.Outcome, err = p.Run(ctx)
