@@ -48,10 +48,11 @@ func (b *board) session(e *events.RTT) *row {
 	return r
 }
 
-// count says of the sessions whether each is one of several.
+// count says of the sessions whether each is one of several, which are summed
+// up also if only one of them could be opened.
 func (g *group) count() {
 	for _, r := range g.sessions {
-		r.path = len(g.sessions) > 1
+		r.path = len(g.sessions) > 1 || g.sum != nil
 	}
 }
 
@@ -83,6 +84,7 @@ func (b *board) row(e *events.RTT) *row {
 	g := b.group(e)
 	if g.sum == nil {
 		g.sum = newRow(e)
+		g.count()
 	}
 	return g.sum
 }
@@ -111,10 +113,10 @@ func (b *board) purge() {
 				b.sessions--
 			}
 		}
-		g.count()
 		if g.sum != nil && g.sum.ended {
 			g.sum = nil
 		}
+		g.count()
 		if len(g.sessions) == 0 && g.sum == nil {
 			delete(b.groups, at)
 		}

@@ -113,6 +113,22 @@ func TestLiveChanged(t *testing.T) {
 	}
 }
 
+// The only path that could be opened of several is named by its port, below the
+// sum.
+func TestLiveSinglePath(t *testing.T) {
+	watched(t, Options{Continuous: true, Every: time.Second}, func(v *View, screen func() string, _ func()) {
+		v.Begun(burst())
+		v.Report(burst(), "")
+		sum := burst()
+		sum.Session.Paths = []uint16{burst().Session.Source.Port()}
+		v.Report(sum, "")
+		time.Sleep(redrawEvery)
+		if got := screen(); strings.Count(got, "reflector.example") != 1 || strings.Count(got, "from port") != 1 {
+			t.Errorf("got\n%s", got)
+		}
+	})
+}
+
 // In a pipe those that have ended are forgotten, too: what follows from another
 // own port is no path.
 func TestPipeForgetsTheEnded(t *testing.T) {
