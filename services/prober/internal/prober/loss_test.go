@@ -232,3 +232,16 @@ func TestMarking(t *testing.T) {
 		}
 	})
 }
+
+// Packets that happen to leave close together are all waited for until their
+// timeout.
+func TestPoissonBurstsAreNotLost(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bench) {
+		b.test.Schedule, b.test.Interval, b.test.Timeout, b.test.Count = Poisson, 100*ms, 200*ms, 10_000
+		b.back(func(p udptest.Packet) []udptest.Delivery { return []udptest.Delivery{{Delay: 190 * ms, TTL: 250}} })
+		b.run(t, 0)
+		if e := b.reports[0]; e.Received != b.test.Count {
+			t.Errorf("%d of %d received, %d lost, %d late", e.Received, b.test.Count, e.Lost, e.Late)
+		}
+	})
+}

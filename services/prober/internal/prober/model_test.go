@@ -123,9 +123,13 @@ func (m *model) match() {
 
 // remembered says whether packet n was sent at t, and not so long ago that the
 // prober has forgotten it: it remembers twice what can be waited for at a time,
-// rounded up to a power of two, and never less than 8.
+// rounded up to a power of two, and never less than 8. Of a Poisson process more
+// can be waited for than its mean.
 func (m *model) remembered(n int, t time.Time) bool {
 	waiting := uint64(m.test.Timeout/m.test.Interval) + 2
+	if m.test.Schedule == Poisson {
+		waiting += unevenness
+	}
 	if !m.cfg.Continuous {
 		waiting = min(waiting, m.test.Count)
 	}

@@ -82,6 +82,10 @@ type bound struct {
 	closed     bool
 }
 
+// unevenness is for how many packets more than its mean a Poisson process gets
+// room, before that is doubled: it needs more than this once in 10^15 packets.
+const unevenness = 12
+
 // sender is the socket that a session sends on.
 type sender interface {
 	// send stamps T1 on the packet and sends it.
@@ -92,6 +96,9 @@ type sender interface {
 
 func newSession(p plan, out sender, done func(*sealed), seen func(Reply)) *session {
 	inFlight := uint64(p.timeout/p.interval) + 2
+	if p.schedule == Poisson {
+		inFlight += unevenness
+	}
 	if p.count > 0 {
 		inFlight = min(inFlight, p.count)
 	}
