@@ -16,7 +16,7 @@ import (
 // policy decides who is answered.
 type policy struct {
 	allow     []netip.Prefix            // empty: all
-	sessions  map[uint16][]netip.Prefix // provisioned sessions: sources by SSID; nil: any
+	sessions  map[uint16][]netip.Prefix // the only sessions (RFC 8972 section 3): their sources by SSID; nil: any
 	symmetric []netip.Prefix            // who may send from a reflector's own port
 	ports     []uint16                  // our own listening ports
 	strict    bool
@@ -37,7 +37,7 @@ func (w *worker) guard(m *udp.Message, out *reply) (why reason) {
 		return why
 	}
 	switch {
-	case !w.policy.provisioned(identity(pkt, out.authenticated), m.Peer.Addr()):
+	case w.policy.sessions != nil && !within(w.policy.sessions[identity(pkt, out.authenticated)], m.Peer.Addr()):
 		return notProvisioned
 	case isReply(pkt, out.authenticated) || !out.authenticated && w.policy.symmetricPort(m.Peer):
 		return loop
@@ -47,12 +47,6 @@ func (w *worker) guard(m *udp.Message, out *reply) (why reason) {
 
 func within(prefixes []netip.Prefix, a netip.Addr) bool {
 	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(a) })
-}
-
-// provisioned says whether a request is of a session that the reflector was
-// told of, where it was told of any (RFC 8972 section 3).
-func (p *policy) provisioned(ssid uint16, from netip.Addr) bool {
-	return p.sessions == nil || within(p.sessions[ssid], from)
 }
 
 // symmetricPort says whether a sender has the port of a reflector, and may not:

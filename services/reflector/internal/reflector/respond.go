@@ -156,10 +156,10 @@ func identity(pkt []byte, authenticated bool) uint16 {
 	if len(pkt) < stamp.BaseSize {
 		return 0
 	}
-	for _, b := range pkt[16:stamp.BaseSize] {
-		if b != 0 {
-			return 0
-		}
+	zeros := pkt[16:stamp.BaseSize]
+	if binary.NativeEndian.Uint64(zeros)|binary.NativeEndian.Uint64(zeros[8:])|binary.NativeEndian.Uint64(zeros[16:]) != 0 ||
+		binary.NativeEndian.Uint32(zeros[24:]) != 0 {
+		return 0
 	}
 	return binary.BigEndian.Uint16(pkt[14:])
 }
