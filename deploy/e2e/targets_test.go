@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"tinytwamp/shared/events"
 )
@@ -175,4 +176,75 @@ func TestReloadUnderLoad(t *testing.T) {
 	if next < 6 {
 		t.Errorf("%d reports, %d packets", next, sum.Sent)
 	}
+}
+
+// TestTerminalIsGone: a continuous prober that follows its files takes SIGHUP
+// for a reload, but ends with the terminal that it runs on.
+func TestTerminalIsGone(t *testing.T) {
+	r := stand(t)
+	file := filepath.Join(t.TempDir(), "targets.yaml")
+	if err := os.WriteFile(file, fmt.Appendf(nil, "targets: [{name: a, address: \"[::1]:%s\"}]\n", r.port), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	screen, tty := pseudoTerminal(t)
+	p := exec.Command(binary("prober"), "-continuous", "-report-interval", "1s", "-targets-file", file)
+	p.Stdin, p.Stdout, p.Stderr = tty, tty, tty
+	p.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	tty.Close()
+	ended := make(chan struct{})
+	go func() {
+		p.Wait()
+		close(ended)
+	}()
+	t.Cleanup(func() { p.Process.Kill(); <-ended })
+	var seen strings.Builder
+	read := func(text string) {
+		t.Helper()
+		b := make([]byte, 4096)
+		for !strings.Contains(seen.String(), text) {
+			n, err := screen.Read(b)
+			if err != nil {
+				t.Fatalf("%v before %q in %q", err, text, &seen)
+			}
+			seen.Write(b[:n])
+		}
+	}
+	read("round trip") // it runs
+	p.Process.Signal(syscall.SIGHUP)
+	read("targets taken over")
+	screen.Close()
+	select {
+	case <-ended:
+	case <-time.After(20 * time.Second):
+		t.Fatal("it goes on without its terminal")
+	}
+}
+
+// pseudoTerminal opens one, wide enough for a test.
+func pseudoTerminal(t *testing.T) (screen, tty *os.File) {
+	t.Helper()
+	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { screen.Close() })
+	control := func(request uintptr, value unsafe.Pointer) {
+		t.Helper()
+		if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, screen.Fd(), request, uintptr(value)); errno != 0 {
+			t.Fatal(errno)
+		}
+	}
+	var locked, number int32
+	control(syscall.TIOCSPTLCK, unsafe.Pointer(&locked))
+	control(syscall.TIOCGPTN, unsafe.Pointer(&number))
+	size := [4]uint16{24, 80}
+	control(syscall.TIOCSWINSZ, unsafe.Pointer(&size))
+	tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return screen, tty
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 )
 
@@ -43,14 +44,22 @@ func SignalExit(s syscall.Signal) int { return 128 + int(s) }
 // OnHangup returns a task that calls f at each SIGHUP, the signal that asks a
 // service to reopen and reread its files. From this call on it no longer ends
 // the process; after the task it does again.
+//
+// It is also the signal that the terminal of the process is gone: that ends the
+// program as SIGTERM does.
 func OnHangup(f func()) Task {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
+	terminals := slices.DeleteFunc([]*os.File{os.Stdin, os.Stdout, os.Stderr}, func(f *os.File) bool { return !IsTerminal(f) })
 	return Task{Name: "hangup", Run: func(ctx context.Context) error {
 		defer signal.Stop(hangups)
 		for {
 			select {
 			case <-hangups:
+				if slices.ContainsFunc(terminals, func(f *os.File) bool { return !IsTerminal(f) }) {
+					_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
+					continue
+				}
 				f()
 			case <-ctx.Done():
 				return nil

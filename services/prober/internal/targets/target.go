@@ -46,15 +46,16 @@ func (p *parser) target(n *yaml.Node) {
 	address, ok := find(entries, "address")
 	if !ok {
 		p.fault(n, "a target needs an address")
-	} else if t, ok = p.address(address); ok {
-		named := address
-		if e, given := find(entries, "name"); given {
-			named = e
-			t.Name, ok = p.text(e)
-		}
-		if ok {
-			p.name(t.Name, named)
-		}
+	} else {
+		t, ok = p.address(address)
+	}
+	named := address
+	if e, given := find(entries, "name"); given {
+		named = e
+		t.Name, ok = p.text(e)
+	}
+	if ok {
+		p.name(t.Name, named)
 	}
 	t.Labels = p.readLabels(entries, p.defaultLabels)
 	wrong := p.settings(p.defaultTest, entries)
