@@ -193,9 +193,9 @@ func (o *output) begun(e *events.RTT) {
 
 func (o *output) report(e *events.RTT, ended string) {
 	now := time.Now()
-	o.view.Report(e, ended)
+	o.client.Emit(now, e) // before what a reader who does not read could hold up
 	o.check(e)
-	o.client.Emit(now, e)
+	o.view.Report(e, ended)
 	if o.readable != nil {
 		for _, text := range e.Texts() {
 			o.readable.Line(now, "rtt", text)
