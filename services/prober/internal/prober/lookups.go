@@ -1,8 +1,6 @@
 package prober
 
-import (
-	"time"
-)
+import "time"
 
 // startLookUp begins a look-up.
 func (r *roster) startLookUp(n *name) {

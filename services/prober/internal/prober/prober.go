@@ -104,7 +104,7 @@ func (p *Prober) Run(ctx context.Context) (Outcome, error) {
 	r := newRoster(running, p, tasks)
 	err := r.run(ctx)
 	finish()
-	r.closeLinks()
+	r.sockets.closeAll()
 	err = errors.Join(err, tasks.Wait())
 	out := r.outcome
 	out.Answered = int(p.counters.answered.Load())

@@ -215,6 +215,3 @@ func (r *roster) report(m *member, e endpoint, err error) {
 	}
 	r.p.cfg.Log.Error("address left out", "target", m.target.Name, "address", e.at, "err", err)
 }
-
-// closeLinks closes all sockets.
-func (r *roster) closeLinks() { r.sockets.closeAll() }
