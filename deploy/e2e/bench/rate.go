@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -14,12 +15,12 @@ const (
 // rate is one session at a rate where sleeping between two packets is hard.
 func (b *bench) rate(ctx context.Context) error {
 	var rows []row
-	for _, spin := range []string{"-spin", "-spin=false"} {
-		p, cpu, err := b.probe(ctx, nil, nil, ratePackets, rateEvery, spin)
+	for _, how := range [][]string{{"-spin"}, {"-spin=false"}, {"-spin", "-mode", "twamp"}} {
+		p, cpu, err := b.probe(ctx, nil, nil, ratePackets, rateEvery, how...)
 		if err != nil {
 			return err
 		}
-		rows = append(rows, row{name: spin, values: []float64{
+		rows = append(rows, row{name: strings.Join(how, " "), values: []float64{
 			float64(p.Sent), float64(p.Received), float64(p.Late), float64(p.Lost),
 			float64(p.RTT.P50Ns), float64(p.RTT.P99Ns),
 			float64(p.Lateness.P50Ns), float64(p.Lateness.P99Ns), cpu.Seconds(),
