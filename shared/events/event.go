@@ -23,14 +23,14 @@ var (
 
 // Event is a CloudEvent 1.0 with the attributes that this system uses.
 type Event struct {
-	SpecVersion     string          `json:"specversion"`
-	ID              string          `json:"id"`     // unique among all events
-	Source          string          `json:"source"` // /SERVICE/NAME
-	Type            string          `json:"type"`
-	Time            time.Time       `json:"time,omitzero"`
-	DataContentType string          `json:"datacontenttype,omitempty"`
-	Sequence        string          `json:"sequence,omitempty"` // of its source: 20 decimal digits, gapless from 1
-	Data            json.RawMessage `json:"data,omitempty"`
+	SpecVersion     string          `json:"specversion"`               // version of CloudEvents
+	ID              string          `json:"id"`                        // unique among all events: what stands before its last hyphen names the process, behind it is the sequence
+	Source          string          `json:"source"`                    // /SERVICE/NAME
+	Type            string          `json:"type"`                      // what it says, with its version
+	Time            time.Time       `json:"time,omitzero"`             // when it happened
+	DataContentType string          `json:"datacontenttype,omitempty"` // of data
+	Sequence        string          `json:"sequence,omitempty"`        // of its process: 20 decimal digits, gapless from 1
+	Data            json.RawMessage `json:"data,omitempty"`            // what it says
 }
 
 // Decode reads an event of any type. It holds it to what CloudEvents requires

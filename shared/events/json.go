@@ -11,10 +11,28 @@ func (r RTT) MarshalJSON() ([]byte, error) {
 	if r.ICMP == nil {
 		r.ICMP = []ICMP{}
 	}
-	if r.Health.Reasons == nil {
-		r.Health.Reasons = []string{}
-	}
 	return json.Marshal(plain(r))
+}
+
+// MarshalJSON writes an empty list of reasons as a list.
+func (h Health) MarshalJSON() ([]byte, error) {
+	type plain Health
+	if h.Reasons == nil {
+		h.Reasons = []string{}
+	}
+	return json.Marshal(plain(h))
+}
+
+// MarshalJSON writes empty lists of TLVs as lists.
+func (e Extensions) MarshalJSON() ([]byte, error) {
+	type plain Extensions
+	if e.Unrecognized == nil {
+		e.Unrecognized = []string{}
+	}
+	if e.Malformed == nil {
+		e.Malformed = []string{}
+	}
+	return json.Marshal(plain(e))
 }
 
 // MarshalJSON writes an empty list of records as a list.

@@ -9,7 +9,7 @@ import (
 // second, so that logging a packet never costs a message. Its type is [TypeLog].
 type Log struct {
 	Service string   `json:"service"` // reflector or prober
-	Records []Record `json:"records"`
+	Records []Record `json:"records"` // oldest first
 	Omitted uint64   `json:"omitted"` // records left out since the event before, by sampling or by the rate cap
 }
 
@@ -28,9 +28,9 @@ const (
 
 // Record is one line of the test log.
 type Record struct {
-	Time     time.Time      `json:"time"`
-	Kind     RecordKind     `json:"kind"`
-	Peer     netip.AddrPort `json:"peer"`               // the other end; zero where there is none
+	Time     time.Time      `json:"time"`               // when it happened
+	Kind     RecordKind     `json:"kind"`               // what it tells
+	Peer     netip.AddrPort `json:"peer"`               // the other end; empty where there is none
 	Local    netip.AddrPort `json:"local"`              // this end
 	SSID     uint16         `json:"ssid"`               // Session-Sender identifier, 0: none
 	Sequence *uint32        `json:"sequence,omitempty"` // of the packet: the sender's when received, the reflector's when sent
@@ -38,17 +38,17 @@ type Record struct {
 	Message  string         `json:"message,omitempty"`  // readable message of a packet, as it came: escape before printing
 	Reason   string         `json:"reason,omitempty"`   // why packets were dropped, or a session ended
 	Count    uint64         `json:"count,omitempty"`    // packets that the record stands for: dropped, or of the ended session
-	Result   *Result        `json:"result,omitempty"`   // of ResultReceived
+	Result   *Result        `json:"result,omitempty"`   // of a result_received record
 }
 
 // Result is what a reflector notes of a test that was made against it.
 type Result struct {
-	Prober   string `json:"prober"`
-	Target   string `json:"target"`
-	Event    string `json:"event"` // id of the RTT event
-	Sent     uint64 `json:"sent"`
-	Received uint64 `json:"received"`
-	Lost     uint64 `json:"lost"`
+	Prober   string `json:"prober"`   // who tested
+	Target   string `json:"target"`   // as the prober calls this reflector
+	Event    string `json:"event"`    // id of the RTT event
+	Sent     uint64 `json:"sent"`     // packets that left the prober
+	Received uint64 `json:"received"` // answered within its timeout
+	Lost     uint64 `json:"lost"`     // not answered
 	RTTNs    *int64 `json:"rtt_ns"`   // median; null: no reply
 	Verified bool   `json:"verified"` // the session table knows this session
 }
@@ -56,9 +56,9 @@ type Result struct {
 // DeadLetter is a message of the stream that could not be read. Its type is
 // [TypeDeadLetter].
 type DeadLetter struct {
-	Reason    string `json:"reason"`
-	Subject   string `json:"subject"`
-	StreamSeq uint64 `json:"stream_seq"`
-	Size      int    `json:"size"` // octets of the message
-	Body      []byte `json:"body"` // its first 64 KiB, base64
+	Reason    string `json:"reason"`     // what is wrong with it
+	Subject   string `json:"subject"`    // under which it was published
+	StreamSeq uint64 `json:"stream_seq"` // its sequence number in the stream
+	Size      int    `json:"size"`       // octets of the message
+	Body      []byte `json:"body"`       // its first 64 KiB, base64; empty or null: it had none
 }

@@ -94,11 +94,11 @@ const (
 // Report places a report in its test. A packet belongs to the report in whose
 // time it was sent; intervals of one session neither overlap nor leave gaps.
 type Report struct {
-	Kind  string    `json:"kind"`
+	Kind  string    `json:"kind"`  // run or interval
 	Index uint64    `json:"index"` // 0 for the first of a session
-	Start time.Time `json:"start"`
-	End   time.Time `json:"end"`
-	Cut   bool      `json:"cut"` // ended early: by a signal, or since its target was changed or removed
+	Start time.Time `json:"start"` // of the time whose packets it holds
+	End   time.Time `json:"end"`   // of that time, and the start of the next report
+	Cut   bool      `json:"cut"`   // ended early: by a signal, or since its target was changed or removed
 }
 
 // SampleState is what became of a packet.
@@ -133,16 +133,16 @@ const MaxSamples = 3000
 // Distribution sums up a set of times. Quantiles are values that occurred (or
 // within 0.1 % of one, beyond 65,536 values in a report).
 type Distribution struct {
-	MinNs    int64  `json:"min_ns"`
-	MeanNs   int64  `json:"mean_ns"`
-	StddevNs int64  `json:"stddev_ns"`
-	P50Ns    int64  `json:"p50_ns"`
-	P90Ns    int64  `json:"p90_ns"`
-	P95Ns    int64  `json:"p95_ns"`
-	P99Ns    int64  `json:"p99_ns"`
-	P999Ns   int64  `json:"p999_ns"`
-	MaxNs    int64  `json:"max_ns"`
-	N        uint64 `json:"n"`
+	MinNs    int64  `json:"min_ns"`    // smallest
+	MeanNs   int64  `json:"mean_ns"`   // arithmetic mean
+	StddevNs int64  `json:"stddev_ns"` // standard deviation
+	P50Ns    int64  `json:"p50_ns"`    // median
+	P90Ns    int64  `json:"p90_ns"`    // 90 % are not above it
+	P95Ns    int64  `json:"p95_ns"`    // 95 % are not above it
+	P99Ns    int64  `json:"p99_ns"`    // 99 % are not above it
+	P999Ns   int64  `json:"p999_ns"`   // 99.9 % are not above it
+	MaxNs    int64  `json:"max_ns"`    // largest
+	N        uint64 `json:"n"`         // how many times it sums up
 }
 
 // Delay sums up a delay over received packets, and its variation, each
@@ -153,7 +153,7 @@ type Delay struct {
 	PDV             *Distribution `json:"pdv"`               // delay minus the smallest one, RFC 5481 section 4.2
 	JitterRFC3550Ns int64         `json:"jitter_rfc3550_ns"` // smoothed, RFC 3550 section 6.4.1
 	P95P50Ns        int64         `json:"p95_p50_ns"`        // p95 minus p50
-	Histogram       *Histogram    `json:"histogram"`
+	Histogram       *Histogram    `json:"histogram"`         // all values, to be merged with those of other reports
 }
 
 // OneWay is a delay in one direction. It is signed: it holds the offset
@@ -168,7 +168,7 @@ type OneWay struct {
 // Histograms of several reports can be merged once their bases are added back.
 type Histogram struct {
 	BaseNs int64  `json:"base_ns"` // value = base_ns + recorded
-	HDR    string `json:"hdr_v2"`
+	HDR    string `json:"hdr_v2"`  // of integers from 0, in nanoseconds
 }
 
 // LossPeriods describes how losses cluster, RFC 3357.
@@ -176,36 +176,36 @@ type LossPeriods struct {
 	Count       uint64  `json:"count"`        // loss periods: runs of consecutive lost packets
 	Longest     uint64  `json:"longest"`      // packets in the longest one
 	MinDistance *uint64 `json:"min_distance"` // smallest sequence distance between two lost packets, loss distance; null: one loss
-	MaxDistance *uint64 `json:"max_distance"`
+	MaxDistance *uint64 `json:"max_distance"` // largest one; null: one loss
 }
 
 // Hops is a path's length: 255 minus the TTL or hop limit on arrival.
 type Hops struct {
-	Min     uint8  `json:"min"`
-	Max     uint8  `json:"max"`
-	Last    uint8  `json:"last"`
+	Min     uint8  `json:"min"`     // shortest in the report
+	Max     uint8  `json:"max"`     // longest
+	Last    uint8  `json:"last"`    // of its last packet
 	Changes uint64 `json:"changes"` // how often it differed from the packet before
 }
 
 // Marking follows DSCP and ECN along the path. Null: that end does not report it.
 type Marking struct {
-	SentDSCP      uint8  `json:"sent_dscp"`
-	SentECN       uint8  `json:"sent_ecn"`
+	SentDSCP      uint8  `json:"sent_dscp"`      // as it left
+	SentECN       uint8  `json:"sent_ecn"`       // as it left
 	ReflectorDSCP *uint8 `json:"reflector_dscp"` // as it arrived at the reflector
-	ReflectorECN  *uint8 `json:"reflector_ecn"`
-	ReturnedDSCP  *uint8 `json:"returned_dscp"` // as the reply came back
-	ReturnedECN   *uint8 `json:"returned_ecn"`
-	Remarked      uint64 `json:"remarked"` // replies that came back with another DSCP than was sent
+	ReflectorECN  *uint8 `json:"reflector_ecn"`  // as it arrived at the reflector
+	ReturnedDSCP  *uint8 `json:"returned_dscp"`  // as the reply came back
+	ReturnedECN   *uint8 `json:"returned_ecn"`   // as the reply came back
+	Remarked      uint64 `json:"remarked"`       // replies that came back with another DSCP than was sent
 }
 
 // Extensions is what the reflector told by TLVs of RFC 8972, its last word in
 // the report. Null: not asked for, or not told. Class of Service is in [Marking],
 // Follow-Up Telemetry in [Timestamps].
 type Extensions struct {
-	Location          *Location          `json:"location"`           // section 4.2
-	TimestampInfo     *TimestampInfo     `json:"timestamp_info"`     // section 4.3
-	DirectMeasurement *DirectMeasurement `json:"direct_measurement"` // section 4.5
-	AccessReport      *AccessReport      `json:"access_report"`      // section 4.6
+	Location          *Location          `json:"location"`           // where the packets came in, section 4.2
+	TimestampInfo     *TimestampInfo     `json:"timestamp_info"`     // where its timestamps come from, section 4.3
+	DirectMeasurement *DirectMeasurement `json:"direct_measurement"` // what both ends have counted, section 4.5
+	AccessReport      *AccessReport      `json:"access_report"`      // of an access network, section 4.6
 	DSCPRefused       bool               `json:"dscp_refused"`       // the reflector may not reply with the DSCP that was asked for, section 4.4.1
 	Unrecognized      []string           `json:"unrecognized"`       // TLVs that it does not know
 	Malformed         []string           `json:"malformed"`          // TLVs that it found malformed
@@ -225,16 +225,16 @@ type Location struct {
 type TimestampInfo struct {
 	SyncIn    string `json:"sync_in"`    // what the clock of T2 is synchronized by: ntp, ptp, ssu_bits, gnss, local, or a number
 	MethodIn  string `json:"method_in"`  // how T2 was obtained: hw_assist, sw_local, control_plane, or a number
-	SyncOut   string `json:"sync_out"`   // of T3
-	MethodOut string `json:"method_out"` // of T3
+	SyncOut   string `json:"sync_out"`   // likewise of T3
+	MethodOut string `json:"method_out"` // likewise of T3
 }
 
 // DirectMeasurement is how many packets of the session both ends have counted so
 // far. Their differences between two reports are losses by direction.
 type DirectMeasurement struct {
-	SenderTx    uint32 `json:"sender_tx"`
-	ReflectorRx uint32 `json:"reflector_rx"`
-	ReflectorTx uint32 `json:"reflector_tx"`
+	SenderTx    uint32 `json:"sender_tx"`    // sent by the prober
+	ReflectorRx uint32 `json:"reflector_rx"` // received by the reflector
+	ReflectorTx uint32 `json:"reflector_tx"` // sent by the reflector
 }
 
 // AccessReport is what the reflector returned of the report on an access
@@ -248,32 +248,32 @@ type AccessReport struct {
 // kernel, or the program next to its system call. What the reflector's T2 is
 // nobody tells.
 type Timestamps struct {
-	T1Kernel uint64 `json:"t1_kernel"`
-	T1User   uint64 `json:"t1_user"`
+	T1Kernel uint64 `json:"t1_kernel"` // by the kernel
+	T1User   uint64 `json:"t1_user"`   // by the program, before its send
 	T3Kernel uint64 `json:"t3_kernel"` // corrected by Follow-Up Telemetry, RFC 8972 section 4.7
 	T3User   uint64 `json:"t3_user"`   // as in the reply itself, written before it left
-	T4Kernel uint64 `json:"t4_kernel"`
-	T4User   uint64 `json:"t4_user"`
+	T4Kernel uint64 `json:"t4_kernel"` // by the kernel
+	T4User   uint64 `json:"t4_user"`   // by the program, after its receive
 }
 
 // Clock holds what both ends say of their clocks (Error Estimate, RFC 4656
 // section 4.1.2).
 type Clock struct {
-	ProberSynchronized    bool   `json:"prober_synchronized"`
-	ProberErrorNs         int64  `json:"prober_error_ns"`
+	ProberSynchronized    bool   `json:"prober_synchronized"`    // the prober's clock says so
+	ProberErrorNs         int64  `json:"prober_error_ns"`        // how far it may be off, as it says
 	ProberSteps           uint64 `json:"prober_steps"`           // steps of the wall clock seen during the report
-	ReflectorSynchronized *bool  `json:"reflector_synchronized"` // null: no reply
-	ReflectorErrorNs      *int64 `json:"reflector_error_ns"`     // null: no reply
+	ReflectorSynchronized *bool  `json:"reflector_synchronized"` // likewise the reflector's; null: no reply
+	ReflectorErrorNs      *int64 `json:"reflector_error_ns"`     // likewise the reflector's; null: no reply
 }
 
 // ICMP counts one kind of ICMP error.
 type ICMP struct {
-	From  netip.Addr `json:"from"` // who sent it
-	Type  uint8      `json:"type"`
-	Code  uint8      `json:"code"`
-	Text  string     `json:"text"` // in words, for instance "port unreachable"
-	MTU   uint32     `json:"mtu,omitempty"`
-	Count uint64     `json:"count"`
+	From  netip.Addr `json:"from"`          // who sent it
+	Type  uint8      `json:"type"`          // of ICMP, or of ICMPv6 if that address is one of IPv6
+	Code  uint8      `json:"code"`          // of the type
+	Text  string     `json:"text"`          // in words, for instance "port unreachable"
+	MTU   uint32     `json:"mtu,omitempty"` // the largest packet that fits, in octets, if it was told
+	Count uint64     `json:"count"`         // errors of this kind
 }
 
 // Health is the measuring host's own condition during the report.
