@@ -60,9 +60,10 @@ up: ## start the stack of docker-compose.yml
 down: ## stop it
 	@if docker compose version >/dev/null 2>&1; then docker compose down; else docker-compose down; fi
 
-docs: ## write the settings tables, deploy/env and deploy/conformance.md anew
+docs: ## write the settings tables, deploy/env, deploy/conformance.md and the schemas of events anew
 	@go test ./services/reflector ./services/prober ./services/logger -run TestREADME -update >/dev/null
 	@go test ./deploy/e2e -run TestReferenceSettings -update >/dev/null
+	@go test -count 1 ./deploy/e2e/contract -run TestSchemas -update >/dev/null
 	@go test -count 1 ./deploy/e2e/conformance -update >/dev/null || go test -count 1 ./deploy/e2e/conformance
 
 tidy: ## tidy every module
