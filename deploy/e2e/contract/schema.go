@@ -77,7 +77,7 @@ func (g *generator) schema(eventType string) ([]byte, error) {
 func (g *generator) envelope(s *jsonschema.Schema, eventType, data string) {
 	s.ID = jsonschema.ID(schemaID(eventType))
 	s.Title = eventType
-	s.Description = fmt.Sprintf("CloudEvent 1.0 in structured JSON, with an extension attribute, sequence. %s", g.source.comment(data, ""))
+	s.Description = "CloudEvent 1.0 in structured JSON, with an extension attribute, sequence. " + g.source.comment(data, "")
 	s.Required = nil
 	for p := s.Properties.Oldest(); p != nil; p = p.Next() {
 		s.Required = append(s.Required, p.Key)

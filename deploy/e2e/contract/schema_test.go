@@ -42,9 +42,14 @@ func readJSON(t *testing.T, file string) any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
+	return value(t, b)
+}
+
+func value(t *testing.T, encoded []byte) any {
+	t.Helper()
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(encoded))
 	if err != nil {
-		t.Fatalf("%s: %v", file, err)
+		t.Fatalf("%v in %s", err, encoded)
 	}
 	return v
 }
