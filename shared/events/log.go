@@ -24,6 +24,7 @@ const (
 	PacketDropped  RecordKind = "packet_dropped"
 	ResultReceived RecordKind = "result_received"
 	SessionEnded   RecordKind = "session_ended"
+	EventsLost     RecordKind = "events_lost" // this instance's own, before the stream had them
 )
 
 // Record is one line of the test log.
@@ -36,8 +37,8 @@ type Record struct {
 	Sequence *uint32        `json:"sequence,omitempty"` // of the packet: the sender's when received, the reflector's when sent
 	Size     int            `json:"size,omitempty"`     // octets of UDP payload
 	Message  string         `json:"message,omitempty"`  // readable message of a packet, as it came: escape before printing
-	Reason   string         `json:"reason,omitempty"`   // why packets were dropped, or a session ended
-	Count    uint64         `json:"count,omitempty"`    // packets that the record stands for: dropped, or of the ended session
+	Reason   string         `json:"reason,omitempty"`   // why packets were dropped, events were lost, or a session ended
+	Count    uint64         `json:"count,omitempty"`    // packets that the record stands for: dropped, or of the ended session; of an events_lost record: events
 	Result   *Result        `json:"result,omitempty"`   // of a result_received record
 }
 

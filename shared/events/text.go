@@ -115,6 +115,8 @@ func (r Record) Text() string {
 		return "Test result for client " + address(r.Peer) + ": Round-trip time received: " + r.Result.text()
 	case SessionEnded:
 		return fmt.Sprintf("Session with %s ended: %s (%s)", address(r.Peer), sentence(r.Reason), count(r.Count, "packet"))
+	case EventsLost:
+		return "Lost " + count(r.Count, "event") + ": " + sentence(r.Reason)
 	default:
 		return fmt.Sprintf("Record %q of %s", clip(string(r.Kind)), address(r.Peer))
 	}
@@ -143,7 +145,7 @@ func (d *DeadLetter) text() string {
 // this program, or a stranger, made up.
 func kind(k RecordKind) string {
 	switch k {
-	case SessionOpened, PacketReceived, ResponseSent, PacketDropped, ResultReceived, SessionEnded:
+	case SessionOpened, PacketReceived, ResponseSent, PacketDropped, ResultReceived, SessionEnded, EventsLost:
 		return string(k)
 	}
 	return ""

@@ -48,6 +48,7 @@ func TestRecordTexts(t *testing.T) {
 		{Record{Kind: PacketDropped, Count: 1}, `Dropped 1 packet: no reason given`},
 		{Record{Kind: SessionOpened, Peer: peer}, `Session opened with [fd7a:115c:a1e0::1801:7746]`},
 		{Record{Kind: SessionEnded, Peer: peer, Reason: "idle", Count: 10}, `Session with [fd7a:115c:a1e0::1801:7746] ended: idle (10 packets)`},
+		{Record{Kind: EventsLost, Reason: "outbox_full", Count: 2}, `Lost 2 events: outbox_full`},
 		{Record{Kind: "from_the_future", Peer: peer}, `Record "from_the_future" of [fd7a:115c:a1e0::1801:7746]`},
 		{Record{Kind: SessionOpened}, `Session opened with [unknown]`},
 	} {
@@ -139,7 +140,7 @@ func TestLines(t *testing.T) {
 func TestLinesEscapeEverything(t *testing.T) {
 	zoned := netip.AddrPortFrom(netip.MustParseAddr("fe80::1").WithZone(hostile), 862)
 	var events []Event
-	for _, kind := range []RecordKind{SessionOpened, PacketReceived, ResponseSent, PacketDropped, ResultReceived, SessionEnded, hostile} {
+	for _, kind := range []RecordKind{SessionOpened, PacketReceived, ResponseSent, PacketDropped, ResultReceived, SessionEnded, EventsLost, hostile} {
 		l := Log{Service: hostile, Omitted: 1, Records: []Record{{Kind: kind, Peer: zoned, Message: hostile, Reason: hostile, Result: &Result{Prober: hostile}}}}
 		for _, line := range l.lines(at) {
 			checkPrintable(t, line.Text)
