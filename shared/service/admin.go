@@ -34,7 +34,7 @@ type Admin struct {
 // answers. Without an address the admin HTTP is off, which is not an error.
 //
 //	/livez     200 as long as the process answers
-//	/readyz    200 when ready, else 503 with a reason a line
+//	/readyz    200 when ready, else 503 with a reason a line; then what else is wrong
 //	/metrics   what the registry holds, for Prometheus
 //	/debug/pprof/ with the setting
 func ListenAdmin(s Settings, health *Health, metrics *prometheus.Registry) (*Admin, error) {
@@ -65,12 +65,12 @@ func adminMux(s Settings, health *Health, metrics *prometheus.Registry) *http.Se
 		io.WriteString(w, "alive\n")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		reasons := health.Reasons()
+		reasons, notes := health.Reasons(), health.Notes()
 		if len(reasons) == 0 {
-			io.WriteString(w, "ready\n")
+			io.WriteString(w, strings.Join(append([]string{"ready"}, notes...), "\n")+"\n")
 			return
 		}
-		http.Error(w, "not ready\n"+strings.Join(reasons, "\n"), http.StatusServiceUnavailable)
+		http.Error(w, "not ready\n"+strings.Join(append(reasons, notes...), "\n"), http.StatusServiceUnavailable)
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	if s.Pprof {

@@ -76,7 +76,12 @@ func TestAdmin(t *testing.T) {
 	expect("/livez", 200, "alive\n")
 	health.Set("loopback", nil)
 	expect("/readyz", 200, "ready\n")
+	beside := errors.New("no connection")
+	health.Note("bus", func() error { return beside })
+	expect("/readyz", 200, "ready\nbus: no connection\n")
 	health.Set("late", errors.New("x"))
+	expect("/readyz", 503, "not ready\nlate: x\nbus: no connection\n")
+	beside = nil
 	expect("/readyz", 503, "not ready\nlate: x\n")
 	expect("/metrics", 200, "\ntwamp_packets_total 3\n")
 	expect("/debug/pprof/", 404, "")
