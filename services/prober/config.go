@@ -43,7 +43,7 @@ const (
 
 // Check finds settings that cannot work.
 func (c *Config) Check() []service.Problem {
-	var problems []service.Problem
+	problems := c.Bus.CheckOutbox()
 	between := func(variable string, d, least, most time.Duration) {
 		if d < least || d > most {
 			problems = append(problems, service.Problem{Var: variable, Msg: fmt.Sprintf("must be between %v and %v", least, most)})

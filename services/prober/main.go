@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -48,7 +49,7 @@ var exitCodes = service.Section{Title: "Exit codes", Text: `    0         measur
     64        bad settings
     69        no target answered
     70        internal error
-    75        measured, but events could not be delivered
+    75        measured, but events could not be delivered: kept in -outbox, or lost
     130, 143  cut short by SIGINT or SIGTERM, after reporting what there is`}
 
 // heapGrowth is by how many percent the heap may grow between two collections:
@@ -83,6 +84,9 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	res, err := test(ctx, &cfg, cfg.found, log, v)
 	if err != nil {
 		log.Error("prober ended", "err", err)
+		if errors.Is(err, bus.ErrSettings) {
+			return service.ExitUsage
+		}
 		return service.ExitInternal
 	}
 	return exitCode(ctx, &cfg, res)
@@ -91,8 +95,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 // result is how a test went.
 type result struct {
 	prober.Outcome
-	lost    uint64 // events that were not delivered
-	crossed bool   // a report crossed a limit of -fail-on
+	undelivered bool // events are kept in the outbox, or lost
+	crossed     bool // a report crossed a limit of -fail-on
 }
 
 // exitCode is the first that applies, in the order of what a caller must know
@@ -104,7 +108,7 @@ func exitCode(ctx context.Context, cfg *Config, res result) int {
 		return service.SignalExit(signal)
 	case res.Answered == 0 && !ended: // a continuous test has reported it all along
 		return service.ExitNoReply
-	case res.lost > 0:
+	case res.undelivered:
 		return service.ExitUndelivered
 	case res.crossed && !cfg.Continuous:
 		return service.ExitThreshold
@@ -123,6 +127,7 @@ func test(ctx context.Context, cfg *Config, targets []prober.Target, log *slog.L
 	metrics := prometheus.NewRegistry()
 	admin, err := service.ListenAdmin(cfg.Common, health, metrics)
 	if err != nil {
+		o.client.Close(0)
 		return res, err
 	}
 	pc := prober.Config{
@@ -132,6 +137,7 @@ func test(ctx context.Context, cfg *Config, targets []prober.Target, log *slog.L
 	}
 	p := prober.New(pc)
 	p.Register(metrics)
+	o.client.Register(metrics, health)
 	v.Follow(p.Progress)
 	running, finish := context.WithCancel(ctx)
 	tasks := append(cfg.following(p, o.reopen, log),
@@ -146,7 +152,8 @@ func test(ctx context.Context, cfg *Config, targets []prober.Target, log *slog.L
 	err = service.Run(running, tasks...)
 	finish()
 	o.view.Close()
-	res.lost, res.crossed = o.client.Close(deliverTimeout), o.crossed
+	kept, lost := o.client.Close(deliverTimeout)
+	res.undelivered, res.crossed = kept > 0 || lost > 0, o.crossed
 	return res, err
 }
 

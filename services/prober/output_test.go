@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"tinytwamp/shared/bus"
 	"tinytwamp/shared/bus/bustest"
 	"tinytwamp/shared/events"
 	"tinytwamp/shared/service"
@@ -58,11 +60,54 @@ func TestNATSIsAway(t *testing.T) {
 	t.Parallel()
 	r := respond(t, "::1")
 	exit, stdout, stderr := once(t, nil, "-json", "-count", "2", "-interval", "1ms", "-nats-url", "nats://127.0.0.1:1", r.at.String())
-	if exit != service.ExitUndelivered || !strings.Contains(stderr, "events were lost") {
+	if exit != service.ExitUndelivered || !strings.Contains(stderr, "lost: 3") { // two records and the report
 		t.Errorf("exit %d, stderr %s", exit, stderr)
 	}
 	if e := reports(t, stdout)[0]; e.Received != 2 {
 		t.Errorf("%d received", e.Received)
+	}
+}
+
+// What a run could not deliver the next one with the same outbox does, under
+// whichever name. Meanwhile the outbox is nobody else's.
+func TestNextRunDelivers(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
+	defer cancel()
+	r, nats, dir := respond(t, "::1"), bustest.NewServer(t), filepath.Join(t.TempDir(), "outbox")
+	conn := connect(ctx, t, nats)
+	run := func(name, url string) (exit int, stderr string) {
+		exit, _, stderr = once(t, nil, "-name", name, "-outbox", dir, "-nats-url", url, "-count", "2", "-interval", "1ms", r.at.String())
+		return exit, stderr
+	}
+	if exit, stderr := run("one", "nats://127.0.0.1:1"); exit != service.ExitUndelivered || !strings.Contains(stderr, "kept in "+dir) || strings.Contains(stderr, "lost: ") {
+		t.Errorf("exit %d, stderr %s", exit, stderr)
+	}
+	held, err := bus.Open(bus.Settings{URL: "nats://127.0.0.1:1", Outbox: dir, OutboxSize: 1 << 20}, "prober", "other", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if exit, stderr := run("two", nats.URL()); exit != service.ExitUsage || !strings.Contains(stderr, "in use by another process") {
+		t.Errorf("with the outbox of another: exit %d, stderr %s", exit, stderr)
+	}
+	if kept, lost := held.Close(0); kept != 3 || lost != 0 {
+		t.Errorf("%d kept, %d lost", kept, lost)
+	}
+	if exit, stderr := run("two", nats.URL()); exit != service.ExitOK {
+		t.Errorf("exit %d, stderr %s", exit, stderr)
+	}
+	from := map[string]int{}
+	for _, d := range take(ctx, t, conn, 6) {
+		from[d.Subject]++
+		if first := strings.Contains(d.Subject, ".one"); first != (d.Attempt > 1) {
+			t.Errorf("%s is try %d", d.Subject, d.Attempt)
+		}
+	}
+	if from["twamp.v1.log.one"] != 2 || from["twamp.v1.log.two"] != 2 || len(from) != 4 {
+		t.Errorf("on the stream there are %v", from)
+	}
+	if exit, _, stderr := once(t, nil, "-outbox", dir, r.at.String()); exit != service.ExitUsage || !strings.Contains(stderr, "-outbox) must be empty without -nats-url") {
+		t.Errorf("without NATS: exit %d, stderr %s", exit, stderr)
 	}
 }
 

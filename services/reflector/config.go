@@ -50,7 +50,7 @@ const maxRate = 10_000_000
 
 // Check finds settings that cannot work.
 func (c *Config) Check() []service.Problem {
-	var problems []service.Problem
+	problems := c.Bus.CheckOutbox()
 	bad := func(variable, msg string) { problems = append(problems, service.Problem{Var: variable, Msg: msg}) }
 	if len(c.Listen) == 0 {
 		bad("LISTEN", "must name at least one address")

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"time"
@@ -44,6 +45,9 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	log := service.NewLogger(stderr, cfg.Common)
 	if err := serve(ctx, &cfg, log, stdout); err != nil {
 		log.Error("reflector ended", "err", err)
+		if errors.Is(err, bus.ErrSettings) {
+			return service.ExitUsage
+		}
 		return service.ExitInternal
 	}
 	return service.ExitOK
@@ -88,6 +92,7 @@ func serve(ctx context.Context, cfg *Config, log *slog.Logger, stdout io.Writer)
 	reloading := reload(cfg, readable, r, log)
 	metrics := prometheus.NewRegistry()
 	r.Register(metrics)
+	client.Register(metrics, health)
 	admin, err := service.ListenAdmin(cfg.Common, health, metrics)
 	if err != nil {
 		return err

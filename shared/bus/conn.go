@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -33,9 +35,12 @@ type Conn struct {
 	user   string        // who the server takes us for, as far as we know
 	closed chan struct{} // closed once the connection has ended for good
 
-	mu   sync.Mutex
-	live bool
-	up   chan struct{} // closed while connected
+	refusals atomic.Uint64 // permission errors so far
+
+	mu     sync.Mutex
+	live   bool
+	up     chan struct{}        // closed while connected
+	denied map[denial]time.Time // since this connection began: when last
 }
 
 // Connect makes a connection under a name. It returns at once; what a person
@@ -60,7 +65,10 @@ func Connect(s Settings, name string, log *slog.Logger) (*Conn, error) {
 		user = urlUser
 	}
 	name = events.FitName(name)
-	c := &Conn{log: newNotices(log), user: user, closed: make(chan struct{}), up: make(chan struct{})}
+	c := &Conn{
+		log: newNotices(log), user: user,
+		closed: make(chan struct{}), up: make(chan struct{}), denied: make(map[denial]time.Time),
+	}
 	options := append(c.options(name), auth...)
 	nc, err := nats.Connect(servers, options...)
 	if err != nil {
@@ -132,6 +140,7 @@ func (c *Conn) setLive(live bool) {
 		return
 	}
 	c.live = live
+	clear(c.denied)
 	if live {
 		close(c.up)
 	} else {
@@ -164,11 +173,15 @@ func (c *Conn) failed(_ *nats.Conn, err error) {
 // violation finds what was refused in the server's words.
 var violation = regexp.MustCompile(`(?i)for (publish|subscription) to "([^"]*)"`)
 
+// actionPublish is an action of a denial; the other is "subscription".
+const actionPublish = "publish"
+
 // refused tells of errors that come without a call that they could be returned
 // from. A publish that the server refuses looks like a lost acknowledgement to
 // its caller: this is where the cause shows.
 func (c *Conn) refused(_ *nats.Conn, sub *nats.Subscription, err error) {
 	if m := violation.FindStringSubmatch(err.Error()); errors.Is(err, nats.ErrPermissionViolation) && m != nil {
+		c.deny(denial{strings.ToLower(m[1]), m[2]})
 		c.log.once(err.Error(), slog.LevelError, "nats does not allow this user the subject: change the user's permissions or the instance's name",
 			"action", m[1], "subject", m[2], "user", c.user, "err", err)
 		return

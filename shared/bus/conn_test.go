@@ -265,7 +265,6 @@ func TestConnectRejectsBadSettings(t *testing.T) {
 		"key without cert":  with(func(s *bus.Settings) { s.Key = "x" }),
 		"creds and nkey":    with(func(s *bus.Settings) { s.Creds, s.NKey = "x", "y" }),
 		"cert is not":       with(func(s *bus.Settings) { s.Cert, s.Key = file("cert", "x", 0o600), file("key", "x", 0o600) }),
-		"outbox on disk":    with(func(s *bus.Settings) { s.Outbox = dir }),
 		"no room":           with(func(s *bus.Settings) { s.OutboxSize = 0 }),
 		"nkey open for all": with(func(s *bus.Settings) { s.NKey = file("open", string(seed(t)), 0o644) }),
 	} {

@@ -8,12 +8,17 @@
 // so every try carries the same id: the stream drops what it has already
 // ([DuplicateWindow]), and a try after the first says so in [HeaderAttempt] for
 // those who must look further back.
+//
+// The outbox is in memory, or in a folder that outlives the process: a sequence
+// of files to which records are appended and in which each is marked when it is
+// acknowledged. What is read again after a restart counts as tried before.
 package bus
 
 import "time"
 
 // HeaderAttempt is the header that says which try of an event a message is, in
-// decimal. The first try does not carry it.
+// decimal, as far as its publisher knows: after a restart it says 2 or more. The
+// first try does not carry it.
 const HeaderAttempt = "Twamp-Attempt"
 
 // DuplicateWindow is how far back the stream knows the ids of its messages.

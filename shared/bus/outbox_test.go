@@ -22,8 +22,8 @@ func TestOutboxOrder(t *testing.T) {
 	if got := o.takeIDs(); got != "120" {
 		t.Errorf("order is %s, want 120: what failed waits behind the others", got)
 	}
-	if pending, bytes, _ := o.stats(); pending != 3 || bytes == 0 {
-		t.Errorf("%d pending, %d octets: taken is not gone", pending, bytes)
+	if s := o.state(); s.pending != 3 || s.bytes == 0 {
+		t.Errorf("%d pending, %d octets: taken is not gone", s.pending, s.bytes)
 	}
 }
 
@@ -31,7 +31,8 @@ func TestOutboxOrder(t *testing.T) {
 // afterwards changes nothing.
 func TestOutboxDropsOldest(t *testing.T) {
 	e := testEvent(0, 100)
-	size := int64(len(e.Body)+len(e.Subject)+len(e.ID)) + entryOverhead
+	size, _ := recordSize(e)
+	size += entryOverhead
 	o := &outbox{limit: 3 * size}
 	for i := range 3 {
 		o.add(testEvent(i, 100))
@@ -47,8 +48,8 @@ func TestOutboxDropsOldest(t *testing.T) {
 		t.Errorf("left are %s, want 234", got)
 	}
 	o.add(testEvent(5, 1000)) // above the limit: dropping all others would not help
-	if pending, bytes, dropped := o.stats(); pending != 3 || bytes != 3*size || dropped != 3 {
-		t.Errorf("%d pending, %d octets, %d dropped", pending, bytes, dropped)
+	if s := o.state(); s.pending != 3 || s.bytes != 3*size || s.drops != (drops{full: 2, tooLarge: 1}) {
+		t.Errorf("state is %+v", s)
 	}
 }
 
@@ -105,8 +106,8 @@ func TestOutboxConcurrently(t *testing.T) {
 		}
 	})
 	wg.Wait()
-	pending, bytes, dropped := o.stats()
-	if pending+removed+int(dropped) != 4*n || bytes > o.limit {
-		t.Errorf("%d pending, %d removed, %d dropped of %d; %d octets", pending, removed, dropped, 4*n, bytes)
+	s := o.state()
+	if s.pending+removed+int(s.drops.full) != 4*n || s.bytes > o.limit {
+		t.Errorf("%d pending, %d removed, %d dropped of %d; %d octets", s.pending, removed, s.drops.full, 4*n, s.bytes)
 	}
 }

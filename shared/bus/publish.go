@@ -21,9 +21,11 @@ func (p *Publisher) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		p.settle()
+		if p.settle() {
+			p.tellLost(false)
+		}
 		next := p.readmit(time.Now())
-		p.warnDropped()
+		next = min(next, p.watchOutbox(time.Now()))
 		up := p.conn.whenUp()
 		if p.conn.Connected() {
 			up = nil // only what is not connected waits for it
@@ -42,8 +44,9 @@ func (p *Publisher) run() {
 	}
 }
 
-// settle deals with the outcomes that have come in.
-func (p *Publisher) settle() {
+// settle deals with the outcomes that have come in. It is true if the stream
+// took an event.
+func (p *Publisher) settle() (taken bool) {
 	p.mu.Lock()
 	outcomes := p.outcomes
 	p.outcomes = nil
@@ -66,7 +69,9 @@ func (p *Publisher) settle() {
 		if p.box.remove(e) {
 			p.acknowledged.Add(1)
 		}
+		taken = true
 	}
+	return taken
 }
 
 // fail decides what follows from a try that was not acknowledged.
@@ -74,10 +79,8 @@ func (p *Publisher) fail(e *entry, err error) {
 	var api *jetstream.APIError
 	switch {
 	case errors.Is(err, nats.ErrMaxPayload), errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamMessageExceedsMaximum:
-		if p.box.remove(e) {
-			p.undeliverable.Add(1)
-		}
-		p.log.Error("event is too large for the server, dropped: raise max_payload", "id", e.event.ID, "subject", e.event.Subject, "bytes", len(e.event.Body), "err", err)
+		p.box.refuse(e)
+		p.log.Error("event is too large for the server, dropped: raise max_payload", "id", e.event.ID, "subject", e.event.Subject, "bytes", e.size, "err", err)
 	case errors.Is(err, nats.ErrDisconnected):
 		p.box.putBack(e) // there will be a connection first
 	case errors.Is(err, jetstream.ErrNoStreamResponse):
@@ -150,6 +153,7 @@ func (p *Publisher) send(next time.Duration) time.Duration {
 func (p *Publisher) publish(e *entry) {
 	e.attempt++
 	m := message(e)
+	p.box.rest(e)
 	p.flying[m] = e
 	_, err := p.js.PublishMsgAsync(m, jetstream.WithRetryAttempts(0))
 	if e.attempt > 1 {
@@ -175,16 +179,6 @@ func message(e *entry) *nats.Msg {
 		m.Header.Set(HeaderAttempt, strconv.Itoa(e.attempt))
 	}
 	return m
-}
-
-// warnDropped tells of events that were dropped, once in a while.
-func (p *Publisher) warnDropped() {
-	_, bytes, dropped := p.box.stats()
-	if dropped == p.warned || time.Since(p.warnedAt) < dropNotice {
-		return
-	}
-	p.log.Warn("outbox is full, the oldest events are dropped", "dropped", dropped-p.warned, "total", dropped, "outbox_bytes", bytes, "outbox_limit", p.box.limit)
-	p.warned, p.warnedAt = dropped, time.Now()
 }
 
 // backoff returns how long to wait after the nth failure in a row: doubling,

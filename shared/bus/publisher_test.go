@@ -50,7 +50,7 @@ func newFakeStream(t *testing.T, timeout time.Duration) *fakeStream {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	if f.publisher, err = newPublisher(c, settings, log, timeout); err != nil {
+	if f.publisher, err = newPublisher(c, settings, log, timeout, nil); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(f.publisher.Close)
@@ -227,7 +227,7 @@ func TestFullOutboxDropsOldest(t *testing.T) {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	s := bustest.NewServer(t)
 	s.Stop()
-	settings := Settings{URL: service.URL(s.URL()), OutboxSize: 10 * (1000 + entryOverhead + 30)}
+	settings := Settings{URL: service.URL(s.URL()), OutboxSize: 10 * (1000 + entryOverhead + headerSize + 30)}
 	c, err := Connect(settings, "p1", log)
 	if err != nil {
 		t.Fatal(err)

@@ -11,8 +11,8 @@ type Settings struct {
 	Cert  string      `env:"NATS_CERT" default:"none" arg:"FILE" group:"NATS" help:"Own certificate for TLS; needs the key as well."`
 	Key   string      `env:"NATS_KEY" default:"none" arg:"FILE" group:"NATS" help:"Key of the own certificate."`
 
-	Outbox     string        `env:"OUTBOX" default:"memory" arg:"FOLDER" group:"NATS" help:"Folder that keeps events until they are delivered. This version keeps them in memory only: leave it empty."`
-	OutboxSize service.Bytes `env:"OUTBOX_SIZE" envDefault:"64MiB" arg:"SIZE" group:"NATS" help:"Room for events that are not delivered yet; when it is full the oldest are dropped, and counted."`
+	Outbox     string        `env:"OUTBOX" default:"memory" arg:"FOLDER" group:"NATS" help:"Folder that keeps events until they are delivered, over crashes and restarts; one process at a time has it. Without it they are lost with the process. It needs -nats-url."`
+	OutboxSize service.Bytes `env:"OUTBOX_SIZE" envDefault:"64MiB" arg:"SIZE" group:"NATS" help:"Room for events that are not delivered yet; when it is full the oldest are dropped, counted, and told of in an event."`
 }
 
 // Enabled tells whether there is a bus to connect to.
@@ -30,11 +30,17 @@ func (s *Settings) Check() []service.Problem {
 	if s.Key != "" && s.Cert == "" {
 		problems = append(problems, service.Problem{Var: "NATS_CERT", Msg: "must be the certificate of the key"})
 	}
-	if s.Outbox != "" {
-		problems = append(problems, service.Problem{Var: "OUTBOX", Msg: "must be empty: this version keeps events in memory only"})
-	}
 	if s.OutboxSize <= 0 {
 		problems = append(problems, service.Problem{Var: "OUTBOX_SIZE", Msg: "must be above 0"})
 	}
 	return problems
+}
+
+// CheckOutbox finds an outbox that nothing would ever be delivered from. It is
+// not a part of Check, after which a service may complete the URL.
+func (s *Settings) CheckOutbox() []service.Problem {
+	if s.Outbox == "" || s.Enabled() {
+		return nil
+	}
+	return []service.Problem{{Var: "OUTBOX", Msg: "must be empty without -nats-url: there is nowhere to deliver the events to"}}
 }

@@ -26,6 +26,14 @@ type Server struct {
 // options before it starts, for instance to add users.
 func NewServer(t testing.TB, configure ...func(*server.Options)) *Server {
 	t.Helper()
+	s := newServer(t, configure...)
+	s.Restart()
+	return s
+}
+
+// newServer returns a server that was not started yet.
+func newServer(t testing.TB, configure ...func(*server.Options)) *Server {
+	t.Helper()
 	s := &Server{t: t, options: server.Options{
 		Host:      "127.0.0.1",
 		Port:      server.RANDOM_PORT,
@@ -37,7 +45,6 @@ func NewServer(t testing.TB, configure ...func(*server.Options)) *Server {
 	for _, c := range configure {
 		c(&s.options)
 	}
-	s.Restart()
 	t.Cleanup(s.Stop)
 	return s
 }
@@ -49,6 +56,9 @@ func (s *Server) URL() string {
 
 // Stop ends the server; what it stored stays. Stopping it twice does nothing.
 func (s *Server) Stop() {
+	if s.running == nil {
+		return
+	}
 	s.running.Shutdown()
 	s.running.WaitForShutdown()
 }
@@ -56,9 +66,14 @@ func (s *Server) Stop() {
 // Restart starts the server again, having stopped it if it runs.
 func (s *Server) Restart() {
 	s.t.Helper()
-	if s.running != nil {
-		s.Stop()
-	}
+	s.Stop()
+	s.begin()
+	s.ready()
+}
+
+// begin starts the server, and ready waits until it answers.
+func (s *Server) begin() {
+	s.t.Helper()
 	options := s.options // the server keeps what it is given
 	running, err := server.NewServer(&options)
 	if err != nil {
@@ -66,8 +81,12 @@ func (s *Server) Restart() {
 	}
 	s.running = running
 	go running.Start()
-	if !running.ReadyForConnections(startTimeout) {
+}
+
+func (s *Server) ready() {
+	s.t.Helper()
+	if !s.running.ReadyForConnections(startTimeout) {
 		s.t.Fatalf("bustest: server not ready after %v", startTimeout)
 	}
-	s.options.Port = running.Addr().(*net.TCPAddr).Port
+	s.options.Port = s.running.Addr().(*net.TCPAddr).Port
 }

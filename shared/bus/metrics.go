@@ -1,0 +1,90 @@
+package bus
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tinytwamp/shared/service"
+)
+
+// Names of the metrics.
+const (
+	MetricConnected    = "twamp_bus_connected"
+	MetricPublished    = "twamp_bus_events_published_total"
+	MetricRetried      = "twamp_bus_tries_repeated_total"
+	MetricLost         = "twamp_bus_events_lost_total"
+	MetricRefusals     = "twamp_bus_permission_errors_total"
+	MetricOutboxEvents = "twamp_outbox_events"
+	MetricOutboxBytes  = "twamp_outbox_bytes"
+	MetricOutboxAge    = "twamp_outbox_oldest_seconds"
+	MetricOutboxErrors = "twamp_outbox_disk_errors_total"
+)
+
+// Register makes the figures of the bus known to a metrics registry, and has
+// health tell what keeps events from being delivered, without making the service
+// unready: it works on without NATS.
+func (c *Client) Register(reg prometheus.Registerer, health *service.Health) {
+	if c == nil {
+		return
+	}
+	counter := func(name, help string, labels prometheus.Labels, value func(PublisherStats) uint64) {
+		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels},
+			func() float64 { return float64(value(c.Publisher.Stats())) }))
+	}
+	gauge := func(name, help string, value func() float64) {
+		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+	}
+	counter(MetricPublished, "Events that the stream has acknowledged.", nil, func(s PublisherStats) uint64 { return s.Acknowledged })
+	counter(MetricRetried, "Tries to publish an event beyond its first.", nil, func(s PublisherStats) uint64 { return s.Retried })
+	counter(MetricRefusals, "Subjects that NATS did not allow to be published or subscribed.", nil, func(PublisherStats) uint64 { return c.refusals.Load() })
+	counter(MetricOutboxErrors, "Writes to the outbox on disk that failed.", nil, func(s PublisherStats) uint64 { return s.DiskErrors })
+	lost := func(reason string, value func(PublisherStats) uint64) {
+		counter(MetricLost, "Events that are lost, by reason.", prometheus.Labels{"reason": reason}, value)
+	}
+	lost(lostFull, func(s PublisherStats) uint64 { return s.Dropped })
+	lost(lostTooLarge, func(s PublisherStats) uint64 { return s.Undeliverable })
+	lost(lostCorrupt, func(s PublisherStats) uint64 { return s.Corrupt })
+	gauge(MetricConnected, "Whether there is a connection to NATS.", func() float64 {
+		if c.Connected() {
+			return 1
+		}
+		return 0
+	})
+	gauge(MetricOutboxEvents, "Events that the stream has not acknowledged.", func() float64 { return float64(c.Publisher.Stats().Pending) })
+	gauge(MetricOutboxBytes, "Octets of these events.", func() float64 { return float64(c.Publisher.Stats().PendingBytes) })
+	gauge(MetricOutboxAge, "Age of the oldest of these events, 0: there is none.", func() float64 {
+		oldest := c.Publisher.Stats().Oldest
+		if oldest.IsZero() {
+			return 0
+		}
+		return max(time.Since(oldest).Seconds(), 0)
+	})
+	health.Note("nats", c.condition)
+	health.Note("outbox", c.Publisher.condition)
+}
+
+// condition says what is wrong with the connection.
+func (c *Conn) condition() error {
+	if !c.Connected() {
+		return errors.New("no connection, events wait")
+	}
+	return c.refusal()
+}
+
+// condition says what is wrong with the outbox.
+func (p *Publisher) condition() error {
+	s := p.Stats()
+	lost := fmt.Errorf("events lost: %d dropped when it was full, %d too large, %d unreadable", s.Dropped, s.Undeliverable, s.Corrupt)
+	switch {
+	case s.DiskError != nil && s.Lost() > 0:
+		return fmt.Errorf("cannot be written, new events are in memory only: %w; %w", s.DiskError, lost)
+	case s.DiskError != nil:
+		return fmt.Errorf("cannot be written, new events are in memory only: %w", s.DiskError)
+	case s.Lost() > 0:
+		return lost
+	}
+	return nil
+}
