@@ -239,11 +239,22 @@ func TestServerComesLater(t *testing.T) {
 // A server that goes away in the middle costs no event, and doubles none.
 func TestServerRestarts(t *testing.T) {
 	t.Parallel()
+	for name, outbox := range map[string]string{"memory": "", "disk": t.TempDir()} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			serverRestarts(t, outbox)
+		})
+	}
+}
+
+func serverRestarts(t *testing.T, outbox string) {
 	const n = 4000
 	ctx, log := testContext(t), newLines()
 	s := bustest.NewServer(t)
 	c := initialized(t, s, "p1", log)
-	p := publisher(t, c, settings(""), log)
+	with := settings("")
+	with.Outbox = outbox
+	p := publisher(t, c, with, log)
 	k := consumer(t, c)
 	var sent []string
 	for i := range n {

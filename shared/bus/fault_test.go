@@ -1,12 +1,20 @@
 package bus
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"tinytwamp/shared/bus/bustest"
+	"tinytwamp/shared/service"
 )
 
 // faultyDisk is a disk that can be full, or worse.
@@ -180,5 +188,64 @@ func TestFolderThatCannotBeUsed(t *testing.T) {
 	}
 	if _, err := openOutbox(file, 1<<20, quiet); err == nil || !strings.Contains(err.Error(), file) {
 		t.Errorf("error is %v", err)
+	}
+}
+
+// The publisher tells of a disk that cannot be written, delivers all the same,
+// and finds by itself that it can be written again.
+func TestPublisherOnFaultyDisk(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer // written by the publisher alone, read when it has ended
+	s := bustest.NewServer(t, func(o *server.Options) { o.JetStream = false })
+	settings := Settings{URL: service.URL(s.URL()), Outbox: t.TempDir(), OutboxSize: 1 << 20}
+	c, err := Connect(settings, "p1", quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	p, err := newPublisher(c, settings, slog.New(slog.NewTextHandler(&log, nil)), time.Second, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	d := &faultyDisk{create: syscall.ENOSPC}
+	setCreate := func(create error) {
+		p.box.mu.Lock()
+		defer p.box.mu.Unlock()
+		d.create = create
+		p.box.disk.create = func(path string) (file, error) {
+			if d.create != nil {
+				return nil, d.create
+			}
+			return createFile(path)
+		}
+	}
+	condition := func(want string) {
+		t.Helper()
+		for deadline := time.Now().Add(testDeadline); ; time.Sleep(time.Millisecond) {
+			err := p.condition()
+			if want == "" && err == nil || want != "" && err != nil && strings.Contains(err.Error(), want) {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("condition is %v, want %q", err, want)
+			}
+		}
+	}
+	setCreate(syscall.ENOSPC)
+	p.Publish(testEvent(0, 100))
+	condition("cannot be written, new events are in memory only: no space left on device")
+	p.Publish(testEvent(1, 100))
+	if st := p.Stats(); st.Pending != 2 || st.DiskErrors == 0 || st.Lost() != 0 {
+		t.Errorf("stats are %+v", st)
+	}
+	setCreate(nil)
+	condition("")
+	p.Close()
+	if p.kept != 2 || p.lost != 0 {
+		t.Errorf("%d kept, %d lost", p.kept, p.lost)
+	}
+	if n := strings.Count(log.String(), "cannot write events to the outbox"); n != 1 || !strings.Contains(log.String(), "writing events to the outbox again") {
+		t.Errorf("the log says\n%s", log.String())
 	}
 }

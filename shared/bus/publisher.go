@@ -59,7 +59,6 @@ type Publisher struct {
 	pause    time.Time // until when nothing is published
 	warned   drops     // that the log has told of
 	warnedAt time.Time
-	faulty   bool      // the log has told of a disk that cannot be written
 	errors   uint64    // of the disk, that the log has told of
 	rescued  time.Time // when the disk was tried last
 }

@@ -10,24 +10,28 @@ import (
 func (p *Publisher) watchOutbox(now time.Time) time.Duration {
 	s := p.box.state()
 	p.warnLost(s, now)
-	if s.fault != nil && now.Sub(p.rescued) >= rescueInterval {
-		p.rescued = now
-		s.fault = p.box.rescue()
-	}
 	if s.fault != nil {
-		p.faulty, p.errors = true, s.errors
 		p.log.once("outbox "+s.fault.Error(), slog.LevelError, "cannot write events to the outbox, keeping new ones in memory and trying again", "folder", p.dir, "err", s.fault)
+		p.rescue(now)
 		return rescueInterval
-	}
-	if p.faulty {
-		p.faulty, p.errors = false, s.errors
-		p.log.Info("writing events to the outbox again", "folder", p.dir)
 	}
 	if s.errors > p.errors {
 		p.errors = s.errors
 		p.log.once("acknowledgements "+s.lastError.Error(), slog.LevelWarn, "the outbox could not take down acknowledgements: those events are published again after a restart, and the logger knows them", "folder", p.dir, "err", s.lastError)
 	}
 	return time.Hour
+}
+
+// rescue tries a disk again that could not be written, once in a while.
+func (p *Publisher) rescue(now time.Time) {
+	if now.Sub(p.rescued) < rescueInterval {
+		return
+	}
+	p.rescued = now
+	if p.box.rescue() == nil {
+		p.log.Info("writing events to the outbox again", "folder", p.dir)
+	}
+	p.errors = p.box.state().errors // of which this tells
 }
 
 // warnLost has the log tell of lost events, once in a while.
