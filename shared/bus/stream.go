@@ -27,10 +27,30 @@ var (
 	ErrMissing = errors.New("bus: not there")
 )
 
+// Storage is where the stream is: file or memory.
+type Storage string
+
+// Storages of a stream.
+const (
+	StorageFile   Storage = "file"
+	StorageMemory Storage = "memory" // gone with its servers
+)
+
+// UnmarshalText takes file and memory.
+func (s *Storage) UnmarshalText(b []byte) error {
+	switch v := Storage(b); v {
+	case StorageFile, StorageMemory:
+		*s = v
+		return nil
+	}
+	return fmt.Errorf("must be file or memory, not %q", b)
+}
+
 // StreamConfig is what a user may choose of the stream. The rest is fixed:
-// subjects [events.StreamSubjects], on disk, the oldest go when it is full.
+// subjects [events.StreamSubjects], the oldest go when it is full.
 type StreamConfig struct {
 	Replicas int           // 0: one
+	Storage  Storage       // "": file
 	MaxAge   time.Duration // 0: no limit
 	MaxBytes int64         // 0: no limit
 }
@@ -51,11 +71,15 @@ func (s StreamConfig) jetstream() jetstream.StreamConfig {
 	if maxBytes == 0 {
 		maxBytes = -1
 	}
+	storage := jetstream.FileStorage
+	if s.Storage == StorageMemory {
+		storage = jetstream.MemoryStorage
+	}
 	return jetstream.StreamConfig{
 		Name:        events.StreamName,
 		Description: "events of TinyTwamp",
 		Subjects:    []string{events.StreamSubjects},
-		Storage:     jetstream.FileStorage,
+		Storage:     storage,
 		Retention:   jetstream.LimitsPolicy,
 		Discard:     jetstream.DiscardOld,
 		MaxAge:      s.MaxAge,
@@ -103,6 +127,44 @@ func (c *Conn) Init(ctx context.Context, s StreamConfig, d ConsumerConfig) error
 	return nil
 }
 
+// Check holds the stream and the consumer to what the services rest on, and
+// changes neither: [ErrDiffers] names each difference, [ErrMissing] what is not
+// there. Limits are an operator's to change; filters are checked if there are
+// any in d. It waits for the server until ctx ends.
+func (c *Conn) Check(ctx context.Context, d ConsumerConfig) error {
+	js, err := jetstream.New(c.nc)
+	if err != nil {
+		return fmt.Errorf("bus: check: %w", err)
+	}
+	var stream jetstream.Stream
+	var consumer jetstream.Consumer
+	err = c.ask(ctx, func() error {
+		if stream, err = js.Stream(ctx, events.StreamName); err != nil {
+			return err
+		}
+		consumer, err = stream.Consumer(ctx, d.Durable)
+		return err
+	})
+	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return fmt.Errorf("%w: consumer %s of stream %s: run logger -init: %w", ErrMissing, d.Durable, events.StreamName, err)
+	}
+	if err != nil {
+		return fmt.Errorf("bus: consumer %s: %w", d.Durable, err)
+	}
+	wantStream, want := StreamConfig{}.jetstream(), d.jetstream()
+	if err := differing("nats stream edit "+events.StreamName, streamEssentials(stream, wantStream)); err != nil {
+		return fmt.Errorf("bus: stream %s: %w", events.StreamName, err)
+	}
+	fields := consumerEssentials(consumer, want)
+	if len(d.Filters) > 0 {
+		fields = append(fields, field{"filter_subjects", filters(consumer.CachedInfo().Config), filters(want)})
+	}
+	if err := differing(editConsumer(want), fields); err != nil {
+		return fmt.Errorf("bus: consumer %s: %w", d.Durable, err)
+	}
+	return nil
+}
+
 func makeStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) (jetstream.Stream, error) {
 	stream, err := js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -111,18 +173,30 @@ func makeStream(ctx context.Context, js jetstream.JetStream, want jetstream.Stre
 	if err != nil {
 		return nil, err
 	}
+	return stream, differing("nats stream edit "+want.Name, append(streamEssentials(stream, want), streamLimits(stream, want)...))
+}
+
+// streamEssentials is what all rests on.
+func streamEssentials(stream jetstream.Stream, want jetstream.StreamConfig) []field {
 	have := stream.CachedInfo().Config
-	return stream, differing("nats stream edit "+want.Name, []field{
+	return []field{
 		{"subjects", have.Subjects, want.Subjects},
-		{"storage", have.Storage, want.Storage},
 		{"retention", have.Retention, want.Retention},
+	}
+}
+
+// streamLimits is what an operator may change later on.
+func streamLimits(stream jetstream.Stream, want jetstream.StreamConfig) []field {
+	have := stream.CachedInfo().Config
+	return []field{
+		{"storage", have.Storage, want.Storage},
 		{"discard", have.Discard, want.Discard},
 		{"max_age", have.MaxAge, want.MaxAge},
 		{"max_bytes", have.MaxBytes, want.MaxBytes},
 		{"max_msgs", have.MaxMsgs, want.MaxMsgs},
 		{"num_replicas", have.Replicas, want.Replicas},
 		{"duplicate_window", have.Duplicates, want.Duplicates},
-	})
+	}
 }
 
 func makeConsumer(ctx context.Context, stream jetstream.Stream, want jetstream.ConsumerConfig) error {
@@ -135,16 +209,27 @@ func makeConsumer(ctx context.Context, stream jetstream.Stream, want jetstream.C
 		return err
 	}
 	have := consumer.CachedInfo().Config
-	return differing("nats consumer edit "+events.StreamName+" "+want.Durable, []field{
+	return differing(editConsumer(want), append(consumerEssentials(consumer, want), []field{
 		{"filter_subjects", filters(have), filters(want)},
+		{"ack_wait", have.AckWait, want.AckWait},
+		{"max_ack_pending", have.MaxAckPending, want.MaxAckPending},
+	}...))
+}
+
+func editConsumer(c jetstream.ConsumerConfig) string {
+	return "nats consumer edit " + events.StreamName + " " + c.Durable
+}
+
+// consumerEssentials is what all rests on.
+func consumerEssentials(consumer jetstream.Consumer, want jetstream.ConsumerConfig) []field {
+	have := consumer.CachedInfo().Config
+	return []field{
 		{"deliver_policy", have.DeliverPolicy, want.DeliverPolicy},
 		{"ack_policy", have.AckPolicy, want.AckPolicy},
-		{"ack_wait", have.AckWait, want.AckWait},
 		{"max_deliver", have.MaxDeliver, want.MaxDeliver},
-		{"max_ack_pending", have.MaxAckPending, want.MaxAckPending},
 		{"inactive_threshold", have.InactiveThreshold, want.InactiveThreshold},
 		{"deliver_subject", have.DeliverSubject, want.DeliverSubject},
-	})
+	}
 }
 
 // filters returns all filters in order, whichever way they were given.

@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
 	"tinytwamp/shared/bus"
 	"tinytwamp/shared/bus/bustest"
 )
@@ -62,6 +65,47 @@ func TestInitNamesDifferences(t *testing.T) {
 	// And nothing was changed by trying.
 	if err := c.Init(ctx, stream, durable); err != nil {
 		t.Error(err)
+	}
+}
+
+// A service takes what an operator has changed, and not what would cost events.
+func TestCheckChangesNothing(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	s := bustest.NewServer(t)
+	c := connect(t, s.URL(), "logger", newLines())
+	durable := bus.ConsumerConfig{Durable: "logger"}
+	if err := c.Check(ctx, durable); !errors.Is(err, bus.ErrMissing) || !strings.Contains(err.Error(), "logger -init") {
+		t.Errorf("nothing is there: %v", err)
+	}
+	if err := c.Init(ctx, bus.StreamConfig{MaxAge: time.Hour, MaxBytes: 1 << 20, Storage: bus.StorageMemory}, durable); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Init(ctx, bus.StreamConfig{MaxAge: time.Hour, MaxBytes: 1 << 20}, durable); !errors.Is(err, bus.ErrDiffers) || !strings.Contains(err.Error(), "storage is Memory, asked for is File") {
+		t.Errorf("another storage: %v", err)
+	}
+	if err := c.Check(ctx, durable); err != nil {
+		t.Errorf("with limits of its own: %v", err)
+	}
+	if err := c.Check(ctx, bus.ConsumerConfig{Durable: "logger", Filters: []string{"twamp.v1.rtt.>"}}); !errors.Is(err, bus.ErrDiffers) || !strings.Contains(err.Error(), "nats consumer edit TWAMP logger") {
+		t.Errorf("another filter: %v", err)
+	}
+	nc, err := nats.Connect(s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	vanishing := jetstream.ConsumerConfig{Durable: "own", AckPolicy: jetstream.AckExplicitPolicy, InactiveThreshold: time.Hour, MaxDeliver: 3}
+	if _, err := js.CreateConsumer(ctx, "TWAMP", vanishing); err != nil {
+		t.Fatal(err)
+	}
+	err = c.Check(ctx, bus.ConsumerConfig{Durable: "own"})
+	if !errors.Is(err, bus.ErrDiffers) || !strings.Contains(err.Error(), "max_deliver is 3, asked for is -1; inactive_threshold is 1h0m0s, asked for is 0s") {
+		t.Errorf("a consumer that vanishes: %v", err)
 	}
 }
 
