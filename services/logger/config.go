@@ -27,6 +27,7 @@ type Config struct {
 	Init     bool     `env:"INIT" envDefault:"false" group:"Stream" help:"Make the stream and the consumer, then end. What is there already is left as it is."`
 
 	StreamReplicas int           `env:"STREAM_REPLICAS" envDefault:"1" arg:"N" group:"Stream" help:"Copies of the stream in a cluster, when it is made: 1 to 5."`
+	StreamStorage  bus.Storage   `env:"STREAM_STORAGE" envDefault:"file" arg:"KIND" group:"Stream" help:"Where the stream is stored, when it is made: file, or memory, which is gone with its servers."`
 	StreamMaxAge   time.Duration `env:"STREAM_MAX_AGE" envDefault:"168h" arg:"TIME" group:"Stream" help:"How long the stream keeps events, when it is made. 0: no limit."`
 	StreamMaxBytes service.Bytes `env:"STREAM_MAX_BYTES" envDefault:"1GiB" arg:"SIZE" group:"Stream" help:"Room for the stream's events, when it is made: the oldest go. 0: no limit."`
 
@@ -148,6 +149,6 @@ func (c *Config) journal() journal.Options {
 }
 
 func (c *Config) stream() (bus.StreamConfig, bus.ConsumerConfig) {
-	return bus.StreamConfig{Replicas: c.StreamReplicas, MaxAge: c.StreamMaxAge, MaxBytes: int64(c.StreamMaxBytes)},
+	return bus.StreamConfig{Replicas: c.StreamReplicas, Storage: c.StreamStorage, MaxAge: c.StreamMaxAge, MaxBytes: int64(c.StreamMaxBytes)},
 		bus.ConsumerConfig{Durable: c.Consumer, Filters: c.Filter}
 }

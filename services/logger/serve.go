@@ -94,6 +94,7 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger, stdout io.Writer) 
 		return err
 	}
 	defer client.Close(closeTimeout)
+	client.Register(metrics, health)
 
 	options := logger.Options{
 		Consumer:  cfg.Consumer,
@@ -104,8 +105,9 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger, stdout io.Writer) 
 		Metrics:   metrics,
 		RetryWait: retryWait,
 	}
+	stream, consumer := cfg.stream()
+	options.Prepare = func(ctx context.Context) error { return client.Check(ctx, consumer) }
 	if cfg.NATSEmbedded != "" {
-		stream, consumer := cfg.stream()
 		options.Prepare = func(ctx context.Context) error { return client.Init(ctx, stream, consumer) }
 	}
 	return service.Run(ctx,

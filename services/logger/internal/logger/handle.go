@@ -188,7 +188,4 @@ func (l *Logger) bury(ctx context.Context, r checked) error {
 	return nil
 }
 
-func (l *Logger) lost() uint64 {
-	s := l.Bus.Publisher.Stats()
-	return s.Dropped + s.Undeliverable
-}
+func (l *Logger) lost() uint64 { return l.Bus.Publisher.Stats().Lost() }

@@ -47,7 +47,7 @@ type store interface {
 // Options are what a [Logger] works with. It owns none of it.
 type Options struct {
 	Consumer  string                          // name of the durable
-	Prepare   func(ctx context.Context) error // makes stream and consumer before they are used; nil: others do
+	Prepare   func(ctx context.Context) error // makes stream and consumer, or checks them, before they are used; nil: others do
 	Bus       *bus.Client                     // its publisher carries dead letters only
 	Journal   store
 	Readable  *service.Readable
