@@ -111,6 +111,29 @@ func TestFaultyDisk(t *testing.T) {
 	}
 }
 
+// What a failed write left behind does not look like damage after a restart,
+// whether it can be cut off or not.
+func TestPartOfAWriteIsNoDamage(t *testing.T) {
+	for _, truncate := range []error{nil, syscall.EIO} {
+		dir := t.TempDir()
+		o, d := onFaultyDisk(t, dir, 1<<20)
+		o.add(testEvent(0, 100))
+		d.write, d.truncate = syscall.ENOSPC, truncate
+		o.add(testEvent(1, 5000)) // half of it is on disk now
+		o.remove(o.take())
+		d.write = nil
+		if err := o.rescue(); err != nil {
+			t.Fatal(err)
+		}
+		o.add(testEvent(2, 100))
+		o.close()
+		o = openTest(t, dir, 1<<20)
+		if got := strings.Join(numbers(o.takeAll()), " "); got != "0 2" || o.state().drops != (drops{}) {
+			t.Errorf("truncate %v: left are %s, %+v", truncate, got, o.state())
+		}
+	}
+}
+
 // An event that was tried before it got to the disk says so in the same process.
 func TestRescuedEventsSayThatTheyWereTried(t *testing.T) {
 	o, d := onFaultyDisk(t, t.TempDir(), 1<<20)

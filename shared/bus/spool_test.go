@@ -290,6 +290,25 @@ func TestDamageWhileRunning(t *testing.T) {
 	}
 }
 
+// Who waits for an empty outbox does not wait for what cannot be read.
+func TestUnreadableOutboxEmpties(t *testing.T) {
+	dir := t.TempDir()
+	o := openTest(t, dir, 1<<20)
+	o.add(testEvent(0, 100))
+	if err := os.Truncate(filepath.Join(dir, filesOf(t, dir)[0]), 50); err != nil {
+		t.Fatal(err)
+	}
+	empty := o.whenEmpty()
+	if e := o.take(); e != nil {
+		t.Errorf("took %+v", e)
+	}
+	select {
+	case <-empty:
+	default:
+		t.Errorf("not empty: %+v", o.state())
+	}
+}
+
 func TestSecondProcessIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	o := openTest(t, dir, 1<<20)
