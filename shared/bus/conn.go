@@ -36,6 +36,7 @@ type Conn struct {
 	closed chan struct{} // closed once the connection has ended for good
 
 	refusals atomic.Uint64 // permission errors so far
+	refusing chan struct{} // there was one: for the publisher
 
 	mu     sync.Mutex
 	live   bool
@@ -67,7 +68,7 @@ func Connect(s Settings, name string, log *slog.Logger) (*Conn, error) {
 	name = events.FitName(name)
 	c := &Conn{
 		log: newNotices(log), user: user,
-		closed: make(chan struct{}), up: make(chan struct{}), denied: make(map[denial]time.Time),
+		closed: make(chan struct{}), up: make(chan struct{}), refusing: make(chan struct{}, 1), denied: make(map[denial]time.Time),
 	}
 	options := append(c.options(name), auth...)
 	nc, err := nats.Connect(servers, options...)

@@ -3,21 +3,15 @@ package bus
 import (
 	"container/list"
 	"log/slog"
-	"os"
 	"sync"
 	"time"
 
 	"tinytwamp/shared/events"
 )
 
-const (
-	// entryOverhead is about what an entry takes in memory beside the event's own
-	// octets.
-	entryOverhead = 256
-	// maxLoaded bounds the entries of a spool that are in memory: those that are on
-	// their way or wait for another try. Their events are read again then.
-	maxLoaded = 16 << 10
-)
+// entryOverhead is about what an entry takes in memory beside the event's own
+// octets.
+const entryOverhead = 256
 
 // entry is an event that the outbox has in memory, or had: of one that is on
 // disk the body is read when it is needed.
@@ -28,12 +22,14 @@ type entry struct {
 
 	attempt int // tries so far; its holder's
 
-	seg *segment // where it is on disk; nil: in memory only
-	at  int64
+	seg  *segment // where it is on disk; nil: in memory only
+	at   int64
+	pass int // of the segment, when it was read
 
 	// guarded by the outbox's mu
 	inAge   *list.Element // nil: no longer in the outbox
 	inReady *list.Element // nil: taken, or out of the outbox
+	kept    bool          // out of the outbox's memory, and still on its disk
 }
 
 // outbox holds events until they are acknowledged: in a spool on disk, or in
@@ -46,6 +42,7 @@ type outbox struct {
 	mu          sync.Mutex // held over the writing and reading of a record
 	age         list.List  // all entries, oldest first
 	ready       list.List  // those that wait to be taken
+	fresh       bool       // whose turn it is: that of what was never taken
 	loaded      int        // entries that are on disk
 	loadedBytes int64
 	bytes       int64 // of the entries that are in memory only
@@ -156,53 +153,8 @@ func (o *outbox) dropOldest() {
 			o.drops.full++
 		}
 	}
-	o.drops.full += uint64(seg.unread)
+	o.drops.full += uint64(seg.unread + seg.forgotten)
 	o.note(o.disk.remove(seg))
-}
-
-// take returns the next entry that waits, which then belongs to the caller
-// until putBack or remove; nil: there is none.
-func (o *outbox) take() *entry {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	defer o.tellEmpty() // if nothing was left but what cannot be read
-	for o.ready.Len() > 0 {
-		e := o.ready.Remove(o.ready.Front()).(*entry)
-		e.inReady = nil
-		if e.seg == nil || e.event.Body != nil {
-			return e
-		}
-		event, err := e.seg.load(e.at, e.size)
-		if err == nil {
-			e.event = event
-			return e
-		}
-		o.unlink(e)
-		o.drops.corrupt++
-		e.seg.corrupt = true
-		o.note(o.disk.finish(e.seg, e.at))
-	}
-	return o.read()
-}
-
-// read takes the next entry off the disk.
-func (o *outbox) read() *entry {
-	if o.disk == nil || o.loaded >= maxLoaded {
-		return nil
-	}
-	rec, seg, at, lost, ok := o.disk.next()
-	o.drops.corrupt += uint64(lost)
-	if !ok {
-		return nil
-	}
-	e := &entry{event: rec.event, size: rec.size, accepted: rec.accepted, seg: seg, at: at}
-	if at < seg.old || rec.state != stateFresh {
-		e.attempt = 1 // at least
-	}
-	e.inAge = o.age.PushBack(e)
-	o.loaded++
-	o.loadedBytes += e.size
-	return e
 }
 
 // rest lets go of the event of a taken entry that can be read again.
@@ -239,10 +191,16 @@ func (o *outbox) refuse(e *entry) {
 }
 
 func (o *outbox) finish(e *entry) bool {
-	if e.inAge == nil {
+	switch {
+	case e.inAge != nil:
+		o.unlink(e)
+	case e.kept && !e.seg.gone && e.pass == e.seg.pass: // it was forgotten, and not read again yet
+		e.kept = false
+		e.seg.forgotten--
+		e.seg.forgottenBytes -= e.size
+	default:
 		return false
 	}
-	o.unlink(e)
 	if e.seg != nil {
 		o.note(o.disk.finish(e.seg, e.at))
 	}
@@ -258,62 +216,10 @@ func (o *outbox) unlink(e *entry) {
 		e.inReady = nil
 	}
 	if e.seg != nil {
+		e.seg.loaded--
 		o.loaded--
 		o.loadedBytes -= e.size
 	} else {
 		o.bytes -= e.size
 	}
-}
-
-// rescue tries the disk again after a fault, and moves to it what waits in
-// memory. It returns the fault if there still is one.
-func (o *outbox) rescue() error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.fault == nil {
-		return nil
-	}
-	if !o.write(events.Encoded{}, time.Now(), stateDone) {
-		return o.fault
-	}
-	for next := o.ready.Front(); next != nil; {
-		e := next.Value.(*entry)
-		if next = next.Next(); e.seg == nil && !o.move(e) {
-			break
-		}
-	}
-	return o.fault
-}
-
-// move moves an entry from memory to disk, to be read there again.
-func (o *outbox) move(e *entry) bool {
-	state := byte(stateFresh)
-	if e.attempt > 0 {
-		state = stateTried
-	}
-	if !o.write(e.event, e.accepted, state) {
-		return false
-	}
-	o.unlink(e)
-	return true
-}
-
-// close ends the use of the disk. It returns how many events are kept there, and
-// how many are in memory and lost.
-func (o *outbox) close() (kept, lost int) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.disk == nil || o.disk.lock == nil {
-		return 0, o.age.Len()
-	}
-	for next := o.age.Front(); next != nil; {
-		e := next.Value.(*entry)
-		if next = next.Next(); e.seg == nil && !o.move(e) {
-			break
-		}
-	}
-	kept, lost = o.pending(), o.age.Len()-o.loaded
-	o.disk.close()
-	o.fault = os.ErrClosed
-	return kept - lost, lost
 }

@@ -24,6 +24,7 @@ func (p *Publisher) run() {
 		if p.settle() {
 			p.tellLost(false)
 		}
+		p.shun()
 		next := p.readmit(time.Now())
 		next = min(next, p.watchOutbox(time.Now()))
 		up := p.conn.whenUp()
@@ -38,6 +39,7 @@ func (p *Publisher) run() {
 		case <-p.hurry:
 			p.hasten()
 		case <-p.wake:
+		case <-p.conn.refusing:
 		case <-up:
 		case <-timer.C:
 		}
@@ -93,7 +95,7 @@ func (p *Publisher) fail(e *entry, err error) {
 		p.box.putBack(e)
 	default:
 		p.log.once(err.Error(), slog.LevelWarn, "event not acknowledged, publishing it again", "id", e.event.ID, "subject", e.event.Subject, "err", err)
-		p.retries = append(p.retries, retry{e, time.Now().Add(backoff(e.attempt))})
+		p.retryAfter(e, backoff(e.attempt))
 	}
 }
 
@@ -107,10 +109,25 @@ func (p *Publisher) hold() {
 	}
 }
 
+// retryAfter has an entry tried again after a while.
+func (p *Publisher) retryAfter(e *entry, wait time.Duration) {
+	due := time.Now().Add(wait)
+	p.retries = append(p.retries, retry{e, due})
+	if len(p.retries) == 1 || due.Before(p.due) {
+		p.due = due
+	}
+}
+
 // readmit puts entries whose time has come back into the outbox, and returns
 // how long it is until the next.
 func (p *Publisher) readmit(now time.Time) time.Duration {
 	next := time.Hour // anything else wakes us before
+	if len(p.retries) == 0 {
+		return next
+	}
+	if wait := p.due.Sub(now); wait > 0 {
+		return wait
+	}
 	rest := p.retries[:0]
 	for _, r := range p.retries {
 		wait := r.due.Sub(now)
@@ -122,15 +139,31 @@ func (p *Publisher) readmit(now time.Time) time.Duration {
 		rest = append(rest, r)
 	}
 	clear(p.retries[len(rest):])
-	p.retries = rest
+	p.retries, p.due = rest, now.Add(next)
 	return next
 }
 
 // hasten makes what waits for its next try due.
 func (p *Publisher) hasten() {
-	p.pause = time.Time{}
+	p.pause, p.due = time.Time{}, time.Time{}
 	for i := range p.retries {
 		p.retries[i].due = time.Time{}
+	}
+}
+
+// shun takes what NATS does not allow off the way: it would be in the way of
+// the rest until its time is out.
+func (p *Publisher) shun() {
+	n := p.conn.refusals.Load()
+	if n == p.shunned {
+		return
+	}
+	p.shunned = n
+	for m, e := range p.flying {
+		if p.conn.denies(e.event.Subject) {
+			delete(p.flying, m)
+			p.retryAfter(e, backoff(e.attempt))
+		}
 	}
 }
 
@@ -144,6 +177,14 @@ func (p *Publisher) send(next time.Duration) time.Duration {
 		e := p.box.take()
 		if e == nil {
 			break
+		}
+		if p.conn.denies(e.event.Subject) {
+			p.box.rest(e)
+			p.retryAfter(e, maxBackoff)
+			if len(p.retries) > 2*maxLoaded { // some of them the outbox has forgotten by now
+				break
+			}
+			continue
 		}
 		p.publish(e)
 	}

@@ -54,6 +54,8 @@ type Publisher struct {
 	// owned by run
 	flying   map[*nats.Msg]*entry
 	retries  []retry
+	due      time.Time // of the first of retries, or before
+	shunned  uint64    // refusals that were acted on
 	width    int       // of the window now: 1 while the stream is not there
 	failures int       // in a row, of all publishing
 	pause    time.Time // until when nothing is published
@@ -121,7 +123,7 @@ func newPublisher(c *Conn, s Settings, log *slog.Logger, ackTimeout time.Duratio
 		width:  window,
 	}
 	js, err := jetstream.New(c.nc,
-		jetstream.WithPublishAsyncMaxPending(2*window), // never reached: it would block
+		jetstream.WithPublishAsyncMaxPending(4*window), // never reached: it would block
 		jetstream.WithPublishAsyncTimeout(ackTimeout),
 		jetstream.WithPublishAsyncAckHandler(func(_ jetstream.JetStream, m *nats.Msg, _ *jetstream.PubAck) { p.report(m, nil) }),
 		jetstream.WithPublishAsyncErrHandler(func(_ jetstream.JetStream, m *nats.Msg, err error) { p.report(m, err) }),

@@ -12,6 +12,8 @@ const (
 	// refusalLife is how long a subject that NATS refused to be published on is
 	// told of: an event that is still refused is tried again before that.
 	refusalLife = 30 * time.Second
+	// shunTime is how long after a refusal nothing is published on a subject.
+	shunTime    = 5 * time.Second
 	maxRefusals = 16 // that are remembered
 )
 
@@ -26,6 +28,15 @@ func (c *Conn) deny(d denial) {
 	if _, known := c.denied[d]; known || len(c.denied) < maxRefusals {
 		c.denied[d] = time.Now()
 	}
+	signal(c.refusing)
+}
+
+// denies tells whether NATS refused a subject to be published on a moment ago.
+func (c *Conn) denies(subject string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last, denied := c.denied[denial{actionPublish, subject}]
+	return denied && time.Since(last) < shunTime
 }
 
 // refusal tells of the subjects that NATS does not allow this user now. A

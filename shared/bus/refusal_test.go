@@ -12,7 +12,7 @@ import (
 // refused subscription as long as the connection lasts.
 func TestRefusalsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &Conn{user: "p1", up: make(chan struct{}), denied: make(map[denial]time.Time)}
+		c := &Conn{user: "p1", up: make(chan struct{}), refusing: make(chan struct{}, 1), denied: make(map[denial]time.Time)}
 		c.setLive(true)
 		want := func(text string) {
 			t.Helper()

@@ -32,11 +32,16 @@ type segment struct {
 	old  int64  // records before this offset are of an earlier process, which may have tried them
 	read reader // of what has not been read yet
 
-	unread      int   // records to be read and not done
-	unreadBytes int64 // their octets
-	loaded      int   // records that were read and are not done
-	oldest      time.Time
-	corrupt     bool // something in it could not be read
+	unread         int // records to be read and not done
+	unreadBytes    int64
+	loaded         int // records that were read, are not done, and are in memory
+	forgotten      int // records that were read, are not done, and are to be read again
+	forgottenBytes int64
+	notBefore      time.Time // when that is
+	pass           int       // how often that was done
+	gone           bool      // the file is no longer the outbox's
+	oldest         time.Time // when the first of unread and forgotten was accepted, or before
+	corrupt        bool      // something in it could not be read
 }
 
 // scan reads a segment of an earlier process and counts what is in it. torn is
@@ -66,7 +71,7 @@ func (s *segment) scan(size int64) (corrupt int, torn bool, err error) {
 }
 
 func (s *segment) count(size int64, accepted time.Time) {
-	if s.unread == 0 {
+	if s.unread+s.forgotten == 0 {
 		s.oldest = accepted
 	}
 	s.unread++
@@ -94,7 +99,9 @@ func (s *segment) next() (rec record, at int64, lost int, ok bool) {
 		case err == nil && rec.state != stateDone:
 			s.unread--
 			s.unreadBytes = max(s.unreadBytes-rec.size, 0)
-			s.oldest = rec.accepted // those that follow are not older
+			if s.forgotten == 0 {
+				s.oldest = rec.accepted // those that follow are not older
+			}
 			s.loaded++
 			return rec, at, 0, true
 		case err != nil && !errors.Is(err, errCorrupt): // the end came too early, or there is no reading on
@@ -104,6 +111,20 @@ func (s *segment) next() (rec record, at int64, lost int, ok bool) {
 		}
 	}
 	return record{}, 0, lost, false
+}
+
+// forget takes note of a record that is no longer in memory.
+func (s *segment) forget(size int64) {
+	s.forgotten++
+	s.forgottenBytes += size
+}
+
+// rewind has all that is not done read again. Nothing of it is in memory.
+func (s *segment) rewind() {
+	s.pass++
+	s.read.off, s.read.buf, s.old = 0, nil, s.size
+	s.unread, s.forgotten = s.unread+s.forgotten, 0
+	s.unreadBytes, s.forgottenBytes = s.unreadBytes+s.forgottenBytes, 0
 }
 
 // load reads a record once more.
@@ -128,7 +149,7 @@ func (s *segment) finish(at int64) error {
 }
 
 // empty tells whether all records are done.
-func (s *segment) empty() bool { return s.unread == 0 && s.loaded == 0 }
+func (s *segment) empty() bool { return s.unread == 0 && s.loaded == 0 && s.forgotten == 0 }
 
 // remove closes the file and takes it away: for good, or aside if there is
 // something in it that could not be read, for a person to look at.

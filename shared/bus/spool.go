@@ -228,10 +228,8 @@ func (s *spool) giveUp(seg *segment) {
 	}
 }
 
-// finish marks a record that was loaded as done, and removes its segment if it
-// was the last.
+// finish marks a record as done, and removes its segment if it was the last.
 func (s *spool) finish(seg *segment, at int64) error {
-	seg.loaded--
 	err := seg.finish(at)
 	if seg.empty() && seg != s.active {
 		err = s.remove(seg) // and no mark is missed
@@ -244,6 +242,7 @@ func (s *spool) remove(seg *segment) error {
 	if seg == s.active {
 		s.active = nil
 	}
+	seg.gone = true
 	s.segments = slices.DeleteFunc(s.segments, func(other *segment) bool { return other == seg })
 	s.bytes -= seg.size
 	err := seg.remove()
@@ -262,15 +261,25 @@ func (s *spool) limitSetAside() error {
 	return err
 }
 
-// waiting returns how many records nobody has read, their octets, and when the
+// forgotten returns a segment with records that are to be read again now.
+func (s *spool) forgotten(now time.Time) *segment {
+	for _, seg := range s.segments {
+		if seg.forgotten > 0 && !now.Before(seg.notBefore) {
+			return seg
+		}
+	}
+	return nil
+}
+
+// waiting returns how many records are not in memory, their octets, and when the
 // oldest of them was accepted.
 func (s *spool) waiting() (n int, bytes int64, oldest time.Time) {
 	for _, seg := range s.segments {
-		if seg.unread > 0 && n == 0 {
+		if seg.unread+seg.forgotten > 0 && n == 0 {
 			oldest = seg.oldest
 		}
-		n += seg.unread
-		bytes += seg.unreadBytes
+		n += seg.unread + seg.forgotten
+		bytes += seg.unreadBytes + seg.forgottenBytes
 	}
 	return n, bytes, oldest
 }

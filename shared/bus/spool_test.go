@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -54,6 +55,49 @@ func filesOf(t *testing.T, dir string) (names []string) {
 		}
 	}
 	return names
+}
+
+// More events than the memory is to hold can wait for another try: those beyond
+// are read again later, unless they are acknowledged meanwhile.
+func TestMemoryIsBoundedByForgetting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		o := openTest(t, dir, 64<<20)
+		const n = maxLoaded + 100
+		for i := range n {
+			o.add(testEvent(i, 10))
+		}
+		all := o.takeAll()
+		if s := o.state(); len(all) != n || o.loaded != 100 || s.pending != n || s.bytes == 0 {
+			t.Fatalf("%d taken, %d in memory, %+v", len(all), o.loaded, s)
+		}
+		if !o.remove(all[7]) || o.remove(all[7]) || !o.remove(all[n-1]) { // forgotten, and in memory
+			t.Error("not removed once")
+		}
+		if e := o.take(); e != nil {
+			t.Errorf("%s is read again at once", e.event.ID)
+		}
+		time.Sleep(postponement)
+		again := o.takeAll()
+		if len(again) != n-2 || again[7].event.ID != "id-8" || again[0].attempt != 1 {
+			t.Fatalf("%d taken again, %+v", len(again), again[7].event)
+		}
+		if o.remove(all[8]) { // it is in other hands now
+			t.Error("removed by who had it before")
+		}
+		for _, e := range again {
+			if !o.remove(e) {
+				t.Fatalf("%s is not there", e.event.ID)
+			}
+		}
+		if s := o.state(); s.pending != 0 || s.bytes != 0 || s.drops != (drops{}) {
+			t.Errorf("state is %+v", s)
+		}
+		o.close()
+		if names := filesOf(t, dir); len(names) != 0 {
+			t.Errorf("files are %v", names)
+		}
+	})
 }
 
 // What is acknowledged is gone after a restart, what is not is there once and
