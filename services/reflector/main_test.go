@@ -98,7 +98,7 @@ func TestNATSIsAway(t *testing.T) {
 	i.line(i.stdout, "Sent response to [::1]")
 	i.terminate(service.ExitOK)
 	for l := range i.stderr {
-		if strings.Contains(l, "events were lost") {
+		if strings.Contains(l, "events could not be delivered, lost: ") {
 			return
 		}
 	}
