@@ -72,7 +72,22 @@ func noReplyRTT() *RTT {
 	}
 }
 
-// fullLog returns a record of each kind.
+// controlLog adds what TWAMP-Control has to [fullLog]: a record of each kind.
+func controlLog() *Log {
+	l := fullLog()
+	opened := l.Records[0]
+	opened.Mode, opened.KeyID, opened.SID = "authenticated+symmetrical-size", "joe", "000102030405060708090a0b0c0d0e0f"
+	control := func(kind RecordKind, reason string) Record {
+		return Record{Time: at, Kind: kind, Peer: opened.Peer, Local: opened.Local, Reason: reason}
+	}
+	up, refused := control(ControlOpened, ""), control(ControlRefused, "authentication_failed")
+	up.Mode, up.KeyID = "mixed", "joe"
+	refused.KeyID = "jim"
+	l.Records = append(l.Records, opened, up, refused, control(ControlClosed, "by_client"), control(SessionRefused, "timeout"))
+	return l
+}
+
+// fullLog returns a record of each kind that does without TWAMP-Control.
 func fullLog() *Log {
 	peer, local := netip.MustParseAddrPort("[fd7a:115c:a1e0::1801:7746]:40001"), netip.MustParseAddrPort("[fd7a:115c:a1e0::1]:862")
 	record := func(kind RecordKind) Record {

@@ -27,7 +27,8 @@ var goldens = []struct {
 }{
 	{"twamp.v1.rtt.json", fullRTT(), true},
 	{"twamp.v1.rtt.no-reply.json", noReplyRTT(), false},
-	{"twamp.v1.log.json", fullLog(), true},
+	{"twamp.v1.log.json", fullLog(), false},
+	{"twamp.v1.log.control.json", controlLog(), true},
 	{"twamp.v1.log.empty.json", &Log{Service: "reflector"}, false},
 	{"twamp.v1.dlq.json", fullDeadLetter(), true},
 }

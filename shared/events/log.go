@@ -25,6 +25,12 @@ const (
 	ResultReceived RecordKind = "result_received"
 	SessionEnded   RecordKind = "session_ended"
 	EventsLost     RecordKind = "events_lost" // this instance's own, before the stream had them
+
+	// Of TWAMP-Control (RFC 5357 section 3).
+	ControlOpened  RecordKind = "control_opened"  // a control connection was set up
+	ControlRefused RecordKind = "control_refused" // one was not, for instance for its passphrase
+	ControlClosed  RecordKind = "control_closed"  // one that was set up ended
+	SessionRefused RecordKind = "session_refused" // a test session that a client asked for
 )
 
 // Record is one line of the test log.
@@ -37,9 +43,14 @@ type Record struct {
 	Sequence *uint32        `json:"sequence,omitempty"` // of the packet: the sender's when received, the reflector's when sent
 	Size     int            `json:"size,omitempty"`     // octets of UDP payload
 	Message  string         `json:"message,omitempty"`  // readable message of a packet, as it came: escape before printing
-	Reason   string         `json:"reason,omitempty"`   // why packets were dropped, events were lost, or a session ended
+	Reason   string         `json:"reason,omitempty"`   // why packets were dropped, events were lost, a session or connection ended, or was refused
 	Count    uint64         `json:"count,omitempty"`    // packets that the record stands for: dropped, or of the ended session; of an events_lost record: events
 	Result   *Result        `json:"result,omitempty"`   // of a result_received record
+
+	// Of what was negotiated by TWAMP-Control.
+	Mode  string `json:"mode,omitempty"`   // none, authenticated, encrypted or mixed, and extensions, with + between them
+	KeyID string `json:"key_id,omitempty"` // that a client named, as it came: escape before printing
+	SID   string `json:"sid,omitempty"`    // session identifier, 32 hex digits
 }
 
 // Result is what a reflector notes of a test that was made against it.

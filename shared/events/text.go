@@ -96,7 +96,7 @@ func (t *Target) text() string {
 func (r Record) Text() string {
 	switch r.Kind {
 	case SessionOpened:
-		return "Session opened with " + address(r.Peer)
+		return "Session opened with " + address(r.Peer) + r.negotiated()
 	case PacketReceived:
 		text := "Received test packet from " + address(r.Peer)
 		if r.Message != "" {
@@ -117,9 +117,30 @@ func (r Record) Text() string {
 		return fmt.Sprintf("Session with %s ended: %s (%s)", address(r.Peer), sentence(r.Reason), count(r.Count, "packet"))
 	case EventsLost:
 		return "Lost " + count(r.Count, "event") + ": " + sentence(r.Reason)
+	case ControlOpened:
+		return "Control connection from " + address(r.Peer) + r.negotiated()
+	case ControlRefused:
+		return "Control connection from " + address(r.Peer) + " refused: " + sentence(r.Reason) + r.negotiated()
+	case ControlClosed:
+		return "Control connection from " + address(r.Peer) + " ended: " + sentence(r.Reason)
+	case SessionRefused:
+		return "Session with " + address(r.Peer) + " refused: " + sentence(r.Reason)
 	default:
 		return fmt.Sprintf("Record %q of %s", clip(string(r.Kind)), address(r.Peer))
 	}
+}
+
+// negotiated is what TWAMP-Control says of a session or connection, if it is of
+// one.
+func (r Record) negotiated() string {
+	text := ""
+	if r.Mode != "" {
+		text = ", mode " + sentence(r.Mode)
+	}
+	if r.KeyID != "" {
+		text += ", key id " + strconv.Quote(clip(r.KeyID))
+	}
+	return text
 }
 
 func (r *Result) text() string {
@@ -145,7 +166,8 @@ func (d *DeadLetter) text() string {
 // this program, or a stranger, made up.
 func kind(k RecordKind) string {
 	switch k {
-	case SessionOpened, PacketReceived, ResponseSent, PacketDropped, ResultReceived, SessionEnded, EventsLost:
+	case SessionOpened, PacketReceived, ResponseSent, PacketDropped, ResultReceived, SessionEnded, EventsLost,
+		ControlOpened, ControlRefused, ControlClosed, SessionRefused:
 		return string(k)
 	}
 	return ""

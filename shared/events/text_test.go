@@ -51,6 +51,12 @@ func TestRecordTexts(t *testing.T) {
 		{Record{Kind: EventsLost, Reason: "outbox_full", Count: 2}, `Lost 2 events: outbox_full`},
 		{Record{Kind: "from_the_future", Peer: peer}, `Record "from_the_future" of [fd7a:115c:a1e0::1801:7746]`},
 		{Record{Kind: SessionOpened}, `Session opened with [unknown]`},
+		{Record{Kind: SessionOpened, Peer: peer, Mode: "none", SID: "00"}, `Session opened with [fd7a:115c:a1e0::1801:7746], mode none`},
+		{Record{Kind: ControlOpened, Peer: peer, Mode: "encrypted", KeyID: "jo\x1be"}, `Control connection from [fd7a:115c:a1e0::1801:7746], mode encrypted, key id "jo\x1be"`},
+		{Record{Kind: ControlRefused, Peer: peer, Reason: "mode"}, `Control connection from [fd7a:115c:a1e0::1801:7746] refused: mode`},
+		{Record{Kind: ControlRefused, Peer: peer, Reason: "authentication_failed", KeyID: "joe"}, `Control connection from [fd7a:115c:a1e0::1801:7746] refused: authentication_failed, key id "joe"`},
+		{Record{Kind: ControlClosed, Peer: peer, Reason: "idle"}, `Control connection from [fd7a:115c:a1e0::1801:7746] ended: idle`},
+		{Record{Kind: SessionRefused, Peer: peer, Reason: "timeout"}, `Session with [fd7a:115c:a1e0::1801:7746] refused: timeout`},
 	} {
 		if got := c.record.Text(); got != c.want {
 			t.Errorf("text is\n%s\nwant\n%s", got, c.want)
@@ -140,8 +146,8 @@ func TestLines(t *testing.T) {
 func TestLinesEscapeEverything(t *testing.T) {
 	zoned := netip.AddrPortFrom(netip.MustParseAddr("fe80::1").WithZone(hostile), 862)
 	var events []Event
-	for _, kind := range []RecordKind{SessionOpened, PacketReceived, ResponseSent, PacketDropped, ResultReceived, SessionEnded, EventsLost, hostile} {
-		l := Log{Service: hostile, Omitted: 1, Records: []Record{{Kind: kind, Peer: zoned, Message: hostile, Reason: hostile, Result: &Result{Prober: hostile}}}}
+	for _, kind := range []RecordKind{SessionOpened, PacketReceived, ResponseSent, PacketDropped, ResultReceived, SessionEnded, EventsLost, ControlOpened, ControlRefused, ControlClosed, SessionRefused, hostile} {
+		l := Log{Service: hostile, Omitted: 1, Records: []Record{{Kind: kind, Peer: zoned, Message: hostile, Reason: hostile, Mode: hostile, KeyID: hostile, Result: &Result{Prober: hostile}}}}
 		for _, line := range l.lines(at) {
 			checkPrintable(t, line.Text)
 			checkPrintable(t, line.Kind)

@@ -111,6 +111,10 @@ var kindColours = map[string]string{
 	"packet_dropped":  "\x1b[33m", // yellow
 	"session_opened":  "\x1b[35m", // magenta
 	"session_ended":   "\x1b[35m",
+	"control_opened":  "\x1b[35m",
+	"control_closed":  "\x1b[35m",
+	"control_refused": "\x1b[33m",
+	"session_refused": "\x1b[33m",
 	"omitted":         "\x1b[2m",  // faint
 	"dead_letter":     "\x1b[31m", // red
 }
