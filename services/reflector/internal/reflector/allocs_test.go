@@ -25,6 +25,7 @@ func (s sink) Write(ms []udp.Message) (int, error) {
 
 func (sink) LocalAddr() netip.AddrPort { return netip.MustParseAddrPort("[::]:862") }
 func (sink) Drops() uint64             { return 0 }
+func (sink) Wake()                     {}
 func (sink) Close() error              { return nil }
 
 // The steady state of the loop costs no allocation, whatever comes in and

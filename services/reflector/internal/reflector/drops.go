@@ -21,6 +21,9 @@ const (
 	noKey
 	hmacFailed
 	replayed
+	noSession
+	notStarted
+	sessionOver
 	rateLimited
 	rateLimitedTotal
 	sendFailed
@@ -42,6 +45,9 @@ func (r reason) String() string {
 		noKey:                "no_key",
 		hmacFailed:           "hmac_failed",
 		replayed:             "replayed",
+		noSession:            "no_session",
+		notStarted:           "session_not_started",
+		sessionOver:          "session_over",
 		rateLimited:          "rate_limited",
 		rateLimitedTotal:     "rate_limited_total",
 		sendFailed:           "send_failed",

@@ -21,7 +21,10 @@ type stamped struct {
 func (w *worker) left(evs []udp.Event) {
 	for i := range evs {
 		e := &evs[i]
-		if s := &w.stamps[e.TxID%stampsKept]; e.Kind == udp.TxStamp && s.id == e.TxID && w.table != nil {
+		if e.Kind != udp.TxStamp || w.table == nil {
+			continue
+		}
+		if s := &w.stamps[e.TxID%stampsKept]; s.id == e.TxID {
 			w.table.left(s.key, s.sequence, e.Time)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"tinytwamp/shared/udp"
 )
@@ -98,6 +99,11 @@ func openTo(listening []netip.AddrPort, host []netip.Addr) (public netip.Addr, o
 // carrierGrade is the address space between a provider and its customers (RFC
 // 6598): global by form, not by reach.
 var carrierGrade = netip.MustParsePrefix("100.64.0.0/10")
+
+// isOwn says whether an address is one of this host's.
+func isOwn(a netip.Addr) bool {
+	return a.IsLoopback() || slices.Contains(hostAddresses(), a.WithZone(""))
+}
 
 func isPublic(a netip.Addr) bool {
 	return a.IsGlobalUnicast() && !a.IsPrivate() && !carrierGrade.Contains(a)

@@ -9,6 +9,8 @@ const (
 	metricDropped   = "twamp_reflector_packets_dropped_total"
 	metricSessions  = "twamp_reflector_sessions"
 	metricRefused   = "twamp_reflector_stateless_replies_total"
+	metricTests     = "twamp_reflector_test_sessions"
+	metricTestsEver = "twamp_reflector_test_sessions_opened_total"
 	metricDisplaced = "twamp_reflector_sessions_displaced_total"
 )
 
@@ -24,6 +26,14 @@ func (r *Reflector) Register(reg prometheus.Registerer) {
 		counter(metricDropped, "Datagrams not answered, by reason.", prometheus.Labels{"reason": why.String()},
 			func() uint64 { return r.dropped(why) })
 	}
+	counter(metricTestsEver, "Test sessions that TWAMP-Control opened.", nil, func() uint64 {
+		_, opened := r.sessions.counts()
+		return opened
+	})
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: metricTests, Help: "Test sessions of TWAMP-Control that have not ended."}, func() float64 {
+		live, _ := r.sessions.counts()
+		return float64(live)
+	}))
 	if r.table == nil {
 		return
 	}

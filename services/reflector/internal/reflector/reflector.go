@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tinytwamp/services/reflector/internal/seldom"
 	"tinytwamp/shared/events"
 	"tinytwamp/shared/service"
 	"tinytwamp/shared/stamp"
@@ -35,6 +36,11 @@ type Config struct {
 	ReplayWindow         time.Duration  // how old an authentic packet may be, each of which is then answered once; 0: off
 	CoSAllow             []stamp.DSCP   // for replies, where a Class of Service TLV asks for one; empty: all
 
+	// Of sessions that TWAMP-Control negotiates.
+	TestPorts PortRange
+	RefWait   time.Duration // without packets, after which they end
+	StopGrace time.Duration // how long they may go on when the reflector ends
+
 	Stateless    bool
 	SessionTable int // bound on sessions
 	Workers      int // sockets and goroutines for each address
@@ -59,12 +65,17 @@ type Reflector struct {
 	counters counters
 	clock    atomic.Pointer[errorEstimates]
 	keys     atomic.Pointer[stamp.Keys] // nil: none
+	policy   policy
+	limits   *limits
+	sessions *sessions        // negotiated ones
+	control  []netip.AddrPort // where they are negotiated
 	workers  []*worker
+	listen   func(udp.Config) (conn, error) // opens the sockets of test ports
 
 	reported struct { // owned by the test log's goroutine
 		drops              [reasons]uint64
 		refused, displaced uint64 // with the last warning
-		warning            seldom
+		warning            seldom.Warning
 	}
 }
 
@@ -80,27 +91,28 @@ func New(cfg Config) (*Reflector, error) {
 
 // assemble makes a reflector of open sockets.
 func assemble(cfg Config, conns []conn) *Reflector {
-	r := &Reflector{cfg: cfg, conns: conns, log: newTestLog(cfg.Line, cfg.Publish)}
+	r := &Reflector{cfg: cfg, conns: conns, log: newTestLog(cfg.Line, cfg.Publish), listen: listenUDP}
 	if !cfg.Stateless {
 		r.table = newTable(cfg.SessionTable)
 	}
 	r.readClock()
 	r.keys.Store(cfg.Keys)
-	p := policy{
+	r.policy = policy{
 		allow: cfg.Allow, symmetric: cfg.AllowSymmetric, sessions: bySSID(cfg.Sessions), strict: cfg.Strict,
 		hideLocation: cfg.HideLocation, denied: deniedDSCPs(cfg.CoSAllow),
 	}
-	l := newLimits(cfg.RateLimit, cfg.RateLimitTotal)
+	r.limits = newLimits(cfg.RateLimit, cfg.RateLimitTotal)
 	for _, c := range conns {
-		p.ports = append(p.ports, c.LocalAddr().Port())
+		r.policy.ports = append(r.policy.ports, c.LocalAddr().Port())
+	}
+	r.sessions = &sessions{
+		own: r.Addresses(), ports: cfg.TestPorts, next: cfg.TestPorts.First, refwait: cfg.RefWait,
+		isOwn: isOwn, open: r.openTestPort, tell: r.log.record,
+		sockets: make(map[netip.AddrPort]*testPort), empty: make(chan struct{}),
 	}
 	for i, c := range conns {
-		w := &worker{
-			conn: c, port: c.LocalAddr().Port(), policy: p, limits: l, table: r.table, log: r.log,
-			logging: cfg.Logging, counters: &r.counters, clock: &r.clock, self: new(atomic.Pointer[netip.AddrPort]),
-			prepare: r.ownThread,
-			auth:    authenticator{current: &r.keys, open: cfg.AllowUnauthenticated}, window: cfg.ReplayWindow,
-		}
+		w := r.newWorker(c)
+		w.stamps = make([]stamped, stampsKept)
 		if i%cfg.Workers > 0 {
 			w.self = r.workers[i-1].self // one self-check for each address
 		}
@@ -110,6 +122,16 @@ func assemble(cfg Config, conns []conn) *Reflector {
 		r.ready(a, errUnchecked)
 	}
 	return r
+}
+
+// newWorker makes the worker of a socket.
+func (r *Reflector) newWorker(c conn) *worker {
+	return &worker{
+		conn: c, port: c.LocalAddr().Port(), policy: r.policy, limits: r.limits, table: r.table, sessions: r.sessions, log: r.log,
+		logging: r.cfg.Logging, counters: &r.counters, clock: &r.clock, self: new(atomic.Pointer[netip.AddrPort]),
+		prepare: r.ownThread,
+		auth:    authenticator{current: &r.keys, open: r.cfg.AllowUnauthenticated}, window: r.cfg.ReplayWindow,
+	}
 }
 
 func (r *Reflector) ready(at netip.AddrPort, err error) {
@@ -127,7 +149,8 @@ func (r *Reflector) Addresses() []netip.AddrPort {
 	return a
 }
 
-// Run answers until ctx ends.
+// Run answers until ctx ends, and then for as long as there are negotiated
+// sessions and the grace for them lasts.
 func (r *Reflector) Run(ctx context.Context) error {
 	// The log outlives the workers, so that their last packets are in it.
 	logCtx, endLog := context.WithCancel(context.WithoutCancel(ctx))
@@ -136,7 +159,15 @@ func (r *Reflector) Run(ctx context.Context) error {
 		defer close(logEnded)
 		r.runLog(logCtx)
 	}()
-	err := service.Run(ctx, r.tasks()...)
+	working, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	stop := context.AfterFunc(ctx, func() {
+		r.sessions.drain(r.cfg.StopGrace)
+		end()
+	})
+	defer stop()
+	err := service.Run(working, r.tasks()...)
+	r.sessions.close("reflector stopped")
 	endLog()
 	<-logEnded
 	return err
@@ -170,8 +201,8 @@ func (r *Reflector) tasks() []service.Task {
 	}
 	if r.cfg.Bus != nil {
 		res := &results{
-			bus: r.cfg.Bus, listening: r.Addresses(), advertise: r.cfg.Advertise,
-			table: r.table, log: r.log, slog: r.cfg.Log,
+			bus: r.cfg.Bus, listening: append(r.Addresses(), r.control...), advertise: r.cfg.Advertise,
+			table: r.table, sessions: r.sessions, log: r.log, slog: r.cfg.Log,
 		}
 		tasks = append(tasks, service.Task{Name: "results", Run: res.run})
 	}
@@ -237,7 +268,7 @@ func (r *Reflector) tellPressure(now time.Time, add func(events.Record)) {
 	r.log.omitted.Add(untold)
 	refused, displaced := r.table.pressure()
 	last := &r.reported
-	if refused == last.refused && displaced == last.displaced || !last.warning.due(now) {
+	if refused == last.refused && displaced == last.displaced || !last.warning.Due(now) {
 		return
 	}
 	r.cfg.Log.Warn("session table is full: silent sessions make room, or new ones are answered without state; "+
@@ -255,8 +286,11 @@ func (r *Reflector) dropped(why reason) uint64 {
 	for _, c := range r.conns {
 		n += c.Drops()
 	}
-	return n
+	return n + r.sessions.dropped()
 }
+
+// Record puts a record into the test log. It never waits.
+func (r *Reflector) Record(rec events.Record) { r.log.record(rec) }
 
 func ended(s session, at time.Time, why string) events.Record {
 	return events.Record{

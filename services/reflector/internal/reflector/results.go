@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tinytwamp/services/reflector/internal/seldom"
 	"tinytwamp/shared/events"
 )
 
@@ -25,12 +26,13 @@ type results struct {
 	bus       subscriber
 	listening []netip.AddrPort // as bound
 	advertise []netip.AddrPort // as seen by probers, behind NAT
-	table     *table           // nil: stateless, nothing can be verified
+	table     *table           // nil: stateless
+	sessions  *sessions        // those that were negotiated
 	log       *testLog
 	slog      *slog.Logger
 
 	foreign atomic.Uint64 // results ignored since the last warning
-	warning seldom
+	warning seldom.Warning
 }
 
 // run subscribes to the results for each own address, and follows the host's
@@ -118,7 +120,7 @@ func (r *results) handle(subject string, body []byte) {
 	}
 	if name, ok := events.SubjectName(subject); !ok || name != e.Name() {
 		r.foreign.Add(1)
-		if r.warning.due(time.Now()) {
+		if r.warning.Due(time.Now()) {
 			r.slog.Warn("result of another prober than its subject names ignored", "subject", subject, "source", e.Source, "results", r.foreign.Swap(0))
 		}
 		return
@@ -129,7 +131,7 @@ func (r *results) handle(subject string, body []byte) {
 	result := &events.Result{
 		Prober: e.Name(), Target: clip(rtt.Target.Name, maxName), Event: clip(e.ID, maxID),
 		Sent: rtt.Sent, Received: rtt.Received, Lost: rtt.Lost,
-		Verified: r.table != nil && r.table.knows(rtt.Session.SSID, rtt.Session.Source.Port()),
+		Verified: r.knows(rtt.Session.SSID, rtt.Session.Source.Port()),
 	}
 	if rtt.RTT != nil {
 		median := rtt.RTT.P50Ns
@@ -139,6 +141,12 @@ func (r *results) handle(subject string, body []byte) {
 		Time: e.Time, Kind: events.ResultReceived,
 		Peer: rtt.Session.Source, Local: rtt.Target.Address, SSID: rtt.Session.SSID, Result: result,
 	})
+}
+
+// knows says whether the session of a result is one of ours. Without state only
+// what was negotiated can be verified, which has no SSID here.
+func (r *results) knows(ssid, port uint16) bool {
+	return r.table != nil && r.table.knows(ssid, port) || r.sessions.knows(port)
 }
 
 // Bounds of what a stranger's names add to the test log: a host name is not

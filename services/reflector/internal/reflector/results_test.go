@@ -53,7 +53,8 @@ func TestResultsOverTheBus(t *testing.T) {
 	heard := make(chan string, 10)
 	l := newTestLog(func(_ time.Time, _, text string) { heard <- text }, func(time.Time, *events.Log) {})
 	res := &results{
-		bus: connect("reflector1"), log: l, slog: log, table: newTable(10),
+		sessions: new(sessions),
+		bus:      connect("reflector1"), log: l, slog: log, table: newTable(10),
 		listening: []netip.AddrPort{netip.MustParseAddrPort("[::1]:862")},
 		advertise: []netip.AddrPort{netip.MustParseAddrPort("198.51.100.7:862")},
 	}
@@ -160,7 +161,7 @@ func TestResultRecord(t *testing.T) {
 			t.Parallel()
 			rec := &recorder{}
 			cfg := rec.config()
-			r := &results{log: newTestLog(cfg.Line, cfg.Publish), slog: cfg.Log, table: newTable(1)}
+			r := &results{log: newTestLog(cfg.Line, cfg.Publish), slog: cfg.Log, table: newTable(1), sessions: new(sessions)}
 			r.table.touch(key{peer: netip.MustParseAddrPort("[2001:db8::1]:40000"), ssid: 7}, 0, 0)
 			if c.stateless {
 				r.table = nil

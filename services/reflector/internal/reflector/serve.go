@@ -29,6 +29,7 @@ type conn interface {
 	Write([]udp.Message) (int, error)
 	LocalAddr() netip.AddrPort
 	Drops() uint64
+	Wake()
 	Close() error
 }
 
@@ -48,13 +49,18 @@ type worker struct {
 	clock    *atomic.Pointer[errorEstimates]
 	self     *atomic.Pointer[netip.AddrPort] // the probe by which the reflector knows that it answers
 	prepare  func()                          // called first on the goroutine that answers; may be nil
+	sessions *sessions                       // those that were negotiated
+	// Nothing but these is answered, and buffers have the room that they need.
+	sessionsOnly bool
+
+	room atomic.Int64 // octets for one datagram, with sessionsOnly
 
 	// owned by run
 	ms     []udp.Message
 	noted  [batchSize]noted
 	evs    [batchSize]udp.Event
-	stamps [stampsKept]stamped // by transmit id
-	last   int64               // last packet in the test log, when stateless
+	stamps []stamped // by transmit id
+	last   int64     // last packet in the test log, when stateless
 }
 
 // noted is what follows from a request of the current batch: whether the test
@@ -65,6 +71,9 @@ type noted struct {
 	key      key
 	sequence uint32     // of the reply
 	seal     *stamp.MAC // of the reply's base packet; nil: unauthenticated mode
+
+	session *negotiated // nil: none was negotiated
+	sealed  bool        // it has protected the reply
 }
 
 // run answers packets until the socket is closed, which ctx's end does.
@@ -74,12 +83,13 @@ func (w *worker) run(ctx context.Context) error {
 	if w.prepare != nil {
 		w.prepare()
 	}
-	w.ms = make([]udp.Message, batchSize)
-	slab := make([]byte, batchSize*stride)
-	for i := range w.ms {
-		w.ms[i].Buf = slab[i*stride:][:roomSize:roomSize]
+	have := 0
+	if !w.sessionsOnly {
+		w.ms = make([]udp.Message, batchSize)
+		sized(w.ms, roomSize, stride)
 	}
 	for {
+		have = w.regrow(have)
 		n, e, err := w.conn.Read(w.ms, w.evs[:])
 		if err != nil {
 			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
@@ -120,6 +130,14 @@ func (w *worker) reply(m *udp.Message) (size int, follow noted, why reason) {
 	if m.Truncated {
 		return 0, follow, truncated
 	}
+	if negotiated := w.sessions.byPair.Load(); negotiated != nil {
+		if s := (*negotiated)[pair{m.Peer, netip.AddrPortFrom(m.Local, w.port)}]; s != nil {
+			return w.replyTWAMP(s, m)
+		}
+	}
+	if w.sessionsOnly {
+		return 0, follow, noSession
+	}
 	self := w.self.Load()
 	isSelf := self != nil && *self == m.Peer
 	out := reply{
@@ -141,6 +159,22 @@ func (w *worker) reply(m *udp.Message) (size int, follow noted, why reason) {
 	}
 	in := arrival{time: m.Time, ttl: m.TTL, tos: m.TOS, peer: m.Peer, local: netip.AddrPortFrom(m.Local, w.port)}
 	size, m.TOS = respond(&req, m.Buf, m.N, &in, &out)
+	return size, follow, answered
+}
+
+// replyTWAMP answers a request of a negotiated session in place.
+func (w *worker) replyTWAMP(s *negotiated, m *udp.Message) (size int, follow noted, why reason) {
+	var req stamp.SenderPacket
+	out := reply{clock: *w.clock.Load()}
+	if out.sequence, follow.yes, why = s.admit(m, &req, w.limits, int64(w.logging)); why != answered {
+		return 0, follow, why
+	}
+	follow.session, follow.sequence = s, out.sequence
+	follow.key = key{peer: s.pair.peer, local: s.pair.local}
+	w.note(m, &req, &follow, s.terms.RequestBase(), false)
+	in := arrival{time: m.Time, ttl: m.TTL}
+	size = respondTWAMP(s.terms.Mode, &req, m.Buf, m.N, &in, &out)
+	m.TOS = int(s.terms.DSCP) << 2 // RFC 5357 section 3.5
 	return size, follow, answered
 }
 
@@ -178,12 +212,13 @@ func (w *worker) enter(m *udp.Message, req *stamp.SenderPacket, out *reply) (f n
 			out.followUp = w.table.followUp(f.key, req.ErrorEstimate.Format())
 		}
 	}
-	w.note(m, req, &f, opened)
+	w.note(m, req, &f, baseSize(out.authenticated), opened)
 	return f, answered
 }
 
-// note hands a request to the test log, if that follows it.
-func (w *worker) note(m *udp.Message, req *stamp.SenderPacket, f *noted, opened bool) {
+// note hands a request to the test log, if that follows it. A message can be
+// behind the base packet.
+func (w *worker) note(m *udp.Message, req *stamp.SenderPacket, f *noted, base int, opened bool) {
 	if opened && !w.log.session(m.Time, f.key) {
 		f.yes = false
 	}
@@ -191,7 +226,7 @@ func (w *worker) note(m *udp.Message, req *stamp.SenderPacket, f *noted, opened 
 	case w.logging == LogOff:
 		f.yes = false
 	case f.yes:
-		w.log.packet(events.PacketReceived, m.Time, f.key, req.Sequence, m.Buf[:m.N])
+		w.log.packet(events.PacketReceived, m.Time, f.key, req.Sequence, m.Buf[:m.N], base)
 	default:
 		w.log.skipped()
 	}
@@ -202,7 +237,7 @@ func (w *worker) note(m *udp.Message, req *stamp.SenderPacket, f *noted, opened 
 func (w *worker) send(n int) {
 	for from := 0; from < n; {
 		for i := from; i < n; i++ {
-			finish(w.ms[i].Buf, time.Now().UnixNano(), w.noted[i].seal)
+			w.finish(i)
 		}
 		sent, err := w.conn.Write(w.ms[from:n])
 		w.counters.replies.Add(uint64(sent))
@@ -213,7 +248,7 @@ func (w *worker) send(n int) {
 				w.stamps[id%stampsKept] = stamped{id: id, key: f.key, sequence: f.sequence}
 			}
 			if f.yes {
-				w.log.packet(events.ResponseSent, time.Now().UnixNano(), f.key, f.sequence, w.ms[i].Buf[:w.ms[i].N])
+				w.log.packet(events.ResponseSent, time.Now().UnixNano(), f.key, f.sequence, w.ms[i].Buf[:w.ms[i].N], 0)
 			}
 		}
 		from += sent
@@ -226,4 +261,15 @@ func (w *worker) send(n int) {
 		w.counters.dropped(sendFailed, w.ms[from].Peer)
 		from++
 	}
+}
+
+// finish has T3 taken and put into reply i.
+func (w *worker) finish(i int) {
+	f := &w.noted[i]
+	if f.session == nil {
+		finish(w.ms[i].Buf, time.Now().UnixNano(), f.seal)
+		return
+	}
+	f.session.finish(w.ms[i].Buf, time.Now().UnixNano(), f.sealed)
+	f.sealed = true
 }

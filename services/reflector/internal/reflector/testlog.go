@@ -120,19 +120,20 @@ func (l *testLog) session(at int64, k key) bool {
 		l.omitted.Add(1)
 		return false
 	}
-	l.packet(events.SessionOpened, at, k, 0, nil)
+	l.packet(events.SessionOpened, at, k, 0, nil, 0)
 	return true
 }
 
-// packet notes a request, a reply, or (without octets) a new session. It never waits.
-func (l *testLog) packet(kind events.RecordKind, at int64, k key, sequence uint32, pkt []byte) {
+// packet notes a request, a reply, or (without octets) a new session. A
+// message is behind the base packet. It never waits.
+func (l *testLog) packet(kind events.RecordKind, at int64, k key, sequence uint32, pkt []byte, base int) {
 	select {
 	case n := <-l.free:
 		n.time, n.kind, n.peer, n.local, n.ssid = at, kind, k.peer, k.local, k.ssid
 		n.sequence, n.size = sequence, len(pkt)
 		n.messageLen = 0
 		if kind == events.PacketReceived {
-			n.messageLen = copy(n.message[:], message(pkt, baseSize(k.authenticated)))
+			n.messageLen = copy(n.message[:], message(pkt, base))
 		}
 		l.notes <- n // has room: there are as many notes as places
 	default:

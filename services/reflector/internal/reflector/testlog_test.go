@@ -238,7 +238,7 @@ func TestLogTakesWhatIsLeft(t *testing.T) {
 	cfg := rec.config()
 	l := newTestLog(cfg.Line, cfg.Publish)
 	for range 100 {
-		l.packet(events.ResponseSent, testT2, testKey(0), 0, nil)
+		l.packet(events.ResponseSent, testT2, testKey(0), 0, nil, 0)
 		l.record(events.Record{Kind: events.ResultReceived})
 	}
 	ended, cancel := context.WithCancel(t.Context())
@@ -266,8 +266,8 @@ func TestLargestEventFits(t *testing.T) {
 	const each = 1000 // more than the share of any kind
 	for range each {
 		l.session(testT2+1, k)
-		l.packet(events.PacketReceived, testT2+1, k, 1<<32-1, pkt)
-		l.packet(events.ResponseSent, testT2+1, k, 1<<32-1, pkt)
+		l.packet(events.PacketReceived, testT2+1, k, 1<<32-1, pkt, baseSize(k.authenticated))
+		l.packet(events.ResponseSent, testT2+1, k, 1<<32-1, pkt, baseSize(k.authenticated))
 		l.takeAll()
 		l.add(ended(session{key: k, packets: 1<<32 - 1}, time.Now(), "reflector stopped"))
 		l.add(events.Record{Time: time.Now(), Kind: events.PacketDropped, Peer: address, Reason: kernelBuffer.String(), Count: math.MaxUint64})
