@@ -17,7 +17,6 @@ import (
 // Config holds the reflector's settings.
 type Config struct {
 	Listen         []Address               `env:"LISTEN" envDefault:"[::]:862,0.0.0.0:862" arg:"ADDRESSES" group:"Reflector" help:"UDP addresses to answer test packets on; port 862 where none is named."`
-	ControlListen  string                  `env:"CONTROL_LISTEN" default:"off" arg:"ADDRESSES" group:"Reflector" help:"TCP addresses for TWAMP-Control. This version answers STAMP and TWAMP Light only: leave it empty."`
 	Advertise      []Address               `env:"ADVERTISE" default:"none" arg:"ADDRESSES" group:"Reflector" help:"Addresses that probers see instead of this host's own, behind NAT: results of tests against them are heard, too."`
 	Stateless      bool                    `env:"STATELESS" envDefault:"false" group:"Reflector" help:"Keep no sessions: replies take the sender's sequence number, so nobody can tell the direction of a loss."`
 	SessionTable   int                     `env:"SESSION_TABLE" envDefault:"65536" arg:"N" group:"Reflector" help:"Most sessions kept at a time; in a full table a new one takes the place of one that is silent, or is answered without state."`
@@ -36,6 +35,19 @@ type Config struct {
 	KeysFile             string         `env:"KEYS_FILE" default:"none" arg:"FILE" group:"Authentication" help:"Keys of STAMP's authenticated mode (RFC 8762), a line each: selector, space, key in hexadecimal digits. A selector is *, ssid:4660, an address or a prefix, and the first that fits a packet wins. With keys every packet must authenticate. SIGHUP reads the file anew."`
 	AllowUnauthenticated []netip.Prefix `env:"ALLOW_UNAUTHENTICATED" default:"none" arg:"PREFIXES" group:"Authentication" help:"Senders that need not authenticate although there are keys."`
 	ReplayWindow         time.Duration  `env:"REPLAY_WINDOW" envDefault:"0s" arg:"TIME" group:"Authentication" help:"How far the time in an authentic packet may be from this host's, so that none is answered twice: both clocks must agree to it. At most 7m; 0: packets may be of any time, and repeated. Without state only the time counts."`
+
+	ControlListen                []Address           `env:"CONTROL_LISTEN" envDefault:"[::]:862,0.0.0.0:862" arg:"ADDRESSES" group:"TWAMP-Control" help:"TCP addresses to negotiate TWAMP test sessions on; port 862 where none is named. Where only -listen is given its addresses are taken. Empty: none is negotiated."`
+	ControlModes                 []ControlMode       `env:"CONTROL_MODES" default:"authenticated,encrypted,mixed with a passphrase file, else none" arg:"MODES" group:"TWAMP-Control" help:"Modes that clients may choose from: none, authenticated, encrypted and mixed (RFC 5618)."`
+	PassphraseFile               string              `env:"PASSPHRASE_FILE" default:"none" arg:"FILE" group:"TWAMP-Control" help:"Passphrases of the protected modes, a line each: key id, space, passphrase. SIGHUP reads the file anew."`
+	TestPorts                    reflector.PortRange `env:"TEST_PORTS" envDefault:"18760-19960" arg:"FIRST-LAST" group:"TWAMP-Control" help:"UDP ports of negotiated sessions that do not get the one that they would like."`
+	ControlConnections           int                 `env:"CONTROL_CONNECTIONS" envDefault:"1024" arg:"N" group:"TWAMP-Control" help:"Most control connections at a time."`
+	ControlConnectionsPerAddress int                 `env:"CONTROL_CONNECTIONS_PER_ADDRESS" envDefault:"64" arg:"N" group:"TWAMP-Control" help:"Most of them of one IPv4 address or IPv6 /64."`
+	TestSessions                 int                 `env:"TEST_SESSIONS" envDefault:"1024" arg:"N" group:"TWAMP-Control" help:"Most negotiated sessions at a time. One on a port of its own has a socket and a thread."`
+	TestSessionsPerAddress       int                 `env:"TEST_SESSIONS_PER_ADDRESS" envDefault:"256" arg:"N" group:"TWAMP-Control" help:"Most of them whose client is of one IPv4 address or IPv6 /64."`
+	TestSessionsPerKey           int                 `env:"TEST_SESSIONS_PER_KEY" envDefault:"512" arg:"N" group:"TWAMP-Control" help:"Most of them with one key id, in the protected modes."`
+	ServWait                     time.Duration       `env:"SERVWAIT" envDefault:"15m" arg:"TIME" group:"TWAMP-Control" help:"How long a client may be silent before its control connection is closed (RFC 5357)."`
+	RefWait                      time.Duration       `env:"REFWAIT" envDefault:"15m" arg:"TIME" group:"TWAMP-Control" help:"How long a negotiated session may be without packets before it is ended (RFC 5357)."`
+	StopGrace                    time.Duration       `env:"STOP_GRACE" envDefault:"5s" arg:"TIME" group:"TWAMP-Control" help:"How long negotiated sessions may go on when the reflector is told to end."`
 
 	Bus    bus.Settings
 	Common service.Settings
@@ -59,9 +71,6 @@ func (c *Config) Check() []service.Problem {
 		if slices.Contains(c.Listen[:i], a) {
 			bad("LISTEN", fmt.Sprintf("must name each address once, not %v twice", a))
 		}
-	}
-	if c.ControlListen != "" {
-		bad("CONTROL_LISTEN", "must be empty: this version answers STAMP and TWAMP Light only")
 	}
 	if c.SessionTable < 1 || c.SessionTable > 1<<24 {
 		bad("SESSION_TABLE", "must be between 1 and 16777216")
@@ -87,10 +96,10 @@ func (c *Config) Check() []service.Problem {
 	if c.ReplayWindow > 0 && c.KeysFile == "" {
 		bad("REPLAY_WINDOW", "must be 0 without a -keys-file: what is not authenticated can tell any time")
 	}
-	return problems
+	return append(problems, c.checkControl()...)
 }
 
-// defaultListen is the default of Listen, which need not work as a whole.
+// defaultListen is the default of Listen and ControlListen, which need not work as a whole.
 var defaultListen = []Address{
 	{netip.AddrPortFrom(netip.IPv6Unspecified(), stamp.Port)},
 	{netip.AddrPortFrom(netip.IPv4Unspecified(), stamp.Port)},

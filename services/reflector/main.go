@@ -1,4 +1,4 @@
-// Command reflector answers STAMP and TWAMP Light test packets: the TWAMP
+// Command reflector answers STAMP, TWAMP Light and TWAMP test packets: the TWAMP
 // server.
 package main
 
@@ -22,12 +22,13 @@ const drainTimeout = 5 * time.Second
 
 var program = service.Program{
 	Name:  "reflector",
-	About: "Answers STAMP (RFC 8762) and TWAMP Light (RFC 5357) test packets, and publishes a test log to NATS.",
+	About: "Answers STAMP (RFC 8762), TWAMP Light and TWAMP (RFC 5357) test packets, and publishes a test log to NATS.",
 	Examples: []string{
 		"reflector",
 		"reflector -listen [::1]:18620,127.0.0.1:18620",
 		"reflector -listen 192.0.2.1 -allow 192.0.2.0/24 -log-packets all",
 		"reflector -keys-file /etc/tinytwamp/keys -allow-unauthenticated 192.0.2.0/24",
+		"reflector -passphrase-file /etc/tinytwamp/passphrases -control-modes encrypted,mixed",
 		"reflector -sessions 0x1234@192.0.2.0/24,4661 -rate-limit 100",
 		"reflector -nats-url nats://nats:4222 -admin 127.0.0.1:9862",
 		"reflector healthcheck -admin 127.0.0.1:9862",
@@ -76,6 +77,7 @@ func serve(ctx context.Context, cfg *Config, log *slog.Logger, stdout io.Writer)
 		Allow: cfg.Allow, AllowSymmetric: cfg.AllowSymmetric, Sessions: cfg.Sessions, CoSAllow: cfg.CoSAllow,
 		RateLimit: cfg.RateLimit, RateLimitTotal: cfg.RateLimitTotal,
 		Keys: keys, AllowUnauthenticated: cfg.AllowUnauthenticated, ReplayWindow: cfg.ReplayWindow,
+		TestPorts: cfg.TestPorts, RefWait: cfg.RefWait, StopGrace: cfg.StopGrace,
 		Stateless: cfg.Stateless, SessionTable: cfg.SessionTable, Workers: cfg.Workers, Realtime: cfg.Realtime,
 		Strict: cfg.Strict, HideLocation: cfg.HideLocation, Logging: cfg.LogPackets,
 		Line: readable.Line, Publish: func(at time.Time, l *events.Log) { client.Emit(at, l) }, Log: log,
@@ -89,14 +91,20 @@ func serve(ctx context.Context, cfg *Config, log *slog.Logger, stdout io.Writer)
 	if err != nil {
 		return err
 	}
-	reloading := reload(cfg, readable, r, log)
+	server, err := listenControl(cfg, r, log)
+	if err != nil {
+		return err
+	}
+	r.SetControl(server.Addresses())
+	reloading := reload(cfg, readable, r, server, log)
 	metrics := prometheus.NewRegistry()
 	r.Register(metrics)
 	client.Register(metrics, health)
+	server.Register(metrics)
 	admin, err := service.ListenAdmin(cfg.Common, health, metrics)
 	if err != nil {
 		return err
 	}
-	tasks := []service.Task{{Name: "admin", Run: admin.Serve}, {Name: "reflector", Run: r.Run}}
+	tasks := []service.Task{{Name: "admin", Run: admin.Serve}, {Name: "reflector", Run: r.Run}, {Name: "control", Run: server.Run}}
 	return service.Run(ctx, append(tasks, reloading...)...)
 }

@@ -143,13 +143,13 @@ func TestBadSettingsAreReportedAtOnce(t *testing.T) {
 	exit, stdout, stderr := once(
 		t, []string{"TWAMP_LOG_PACKETS=some", "TWAMP_WORKERS=0", "TWAMP_NAME=a b"},
 		"-listen", "localhost", "-allow", "192.0.2.1", "-session-table", "0", "-sessions", "1@::1",
-		"-rate-limit", "-1", "-rate-limit-total", "10000001", "-control-listen", "[::]:862", "-nats-url", "nowhere",
+		"-rate-limit", "-1", "-rate-limit-total", "10000001", "-control-listen", "localhost", "-control-modes", "open", "-test-ports", "0", "-passphrase-file", "/nowhere", "-servwait", "0s", "-refwait", "25h", "-stop-grace", "-1s", "-control-connections", "0", "-test-sessions-per-key", "9000", "-nats-url", "nowhere",
 		"-keys-file", secretFile(t, "* 5c5c"), "-replay-window", "16m", "-cos-allow", "0,64", "-allow-unauthenticated", "x",
 	)
 	if exit != service.ExitUsage || stdout != "" {
 		t.Errorf("exit %d, stdout %q", exit, stdout)
 	}
-	for _, v := range []string{"LISTEN", "ALLOW", "SESSION_TABLE", "SESSIONS", "RATE_LIMIT", "RATE_LIMIT_TOTAL", "CONTROL_LISTEN", "LOG_PACKETS", "WORKERS", "NAME", "NATS_URL", "KEYS_FILE", "REPLAY_WINDOW", "COS_ALLOW", "ALLOW_UNAUTHENTICATED"} {
+	for _, v := range []string{"LISTEN", "ALLOW", "SESSION_TABLE", "SESSIONS", "RATE_LIMIT", "RATE_LIMIT_TOTAL", "CONTROL_LISTEN", "LOG_PACKETS", "WORKERS", "NAME", "NATS_URL", "CONTROL_MODES", "TEST_PORTS", "PASSPHRASE_FILE", "SERVWAIT", "REFWAIT", "STOP_GRACE", "CONTROL_CONNECTIONS", "TEST_SESSIONS_PER_KEY", "KEYS_FILE", "REPLAY_WINDOW", "COS_ALLOW", "ALLOW_UNAUTHENTICATED"} {
 		flag := strings.ToLower(strings.ReplaceAll(v, "_", "-"))
 		if want := fmt.Sprintf("TWAMP_%s (-%s) must ", v, flag); !strings.Contains(stderr, want) {
 			t.Errorf("no line with %q in\n%s", want, stderr)

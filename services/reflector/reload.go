@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 
+	"tinytwamp/services/reflector/internal/control"
 	"tinytwamp/services/reflector/internal/reflector"
 	"tinytwamp/shared/service"
 	"tinytwamp/shared/stamp"
@@ -24,11 +25,11 @@ func readKeys(path string, log *slog.Logger) (*stamp.Keys, error) {
 	return &keys, nil
 }
 
-// reload returns the task that opens the log file and reads the keys anew at
-// SIGHUP, where there are any. What fails leaves things as they were. Without
-// both, the signal ends the reflector with its terminal, as it does others.
-func reload(cfg *Config, readable *service.Readable, r *reflector.Reflector, log *slog.Logger) []service.Task {
-	if cfg.KeysFile == "" && cfg.Common.LogFile == "" {
+// reload returns the task that opens the log file and reads keys and passphrases
+// anew at SIGHUP, where there are any. What fails leaves things as they were. Without
+// all, the signal ends the reflector with its terminal, as it does others.
+func reload(cfg *Config, readable *service.Readable, r *reflector.Reflector, server *control.Server, log *slog.Logger) []service.Task {
+	if cfg.KeysFile == "" && cfg.PassphraseFile == "" && cfg.Common.LogFile == "" {
 		return nil
 	}
 	return []service.Task{service.OnHangup(func() {
@@ -42,6 +43,14 @@ func reload(cfg *Config, readable *service.Readable, r *reflector.Reflector, log
 		case keys != nil:
 			r.SetKeys(*keys)
 			log.Info("keys read anew", "file", cfg.KeysFile)
+		}
+		passphrases, err := readPassphrases(cfg.PassphraseFile, log)
+		switch {
+		case err != nil:
+			log.Error("the passphrases stay as they were: mend the file and send SIGHUP again", "file", cfg.PassphraseFile, "err", err)
+		case passphrases != nil:
+			server.SetPassphrases(*passphrases)
+			log.Info("passphrases read anew", "file", cfg.PassphraseFile)
 		}
 	})}
 }
