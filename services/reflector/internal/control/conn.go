@@ -115,7 +115,7 @@ func (c *connection) lost(err error) reason {
 		return badHMAC
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return idle
-	case errors.Is(err, io.EOF):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return byClient
 	case c.server.isEnding():
 		return ending

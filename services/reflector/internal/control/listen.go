@@ -38,6 +38,7 @@ func listen(a netip.AddrPort) (net.Listener, error) {
 		network = "tcp4"
 	}
 	cfg := net.ListenConfig{Control: saveSYN}
+	cfg.SetMultipathTCP(false) // whose sockets keep no SYN
 	return cfg.Listen(context.Background(), network, a.String())
 }
 

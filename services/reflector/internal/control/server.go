@@ -48,6 +48,7 @@ type Server struct {
 	// set once
 	cfg         Config
 	listeners   []net.Listener
+	rounds      uint32                            // of key derivation
 	started     stamp.Timestamp                   // Start-Time of all connections
 	passphrases atomic.Pointer[twamp.Passphrases] // nil: there are none
 	nobody      string                            // passphrase of key ids that there are not
@@ -74,7 +75,7 @@ func newServer(cfg Config) *Server {
 		cfg.Random = rand.Reader
 	}
 	s := &Server{
-		cfg: cfg, nobody: rand.Text(), started: stamp.NewTimestamp(time.Now().UnixNano(), stamp.NTP),
+		cfg: cfg, rounds: rounds, nobody: rand.Text(), started: stamp.NewTimestamp(time.Now().UnixNano(), stamp.NTP),
 		deriving:    make(chan struct{}, derivations()),
 		connections: newQuota[netip.Prefix](cfg.Limits.Connections, cfg.Limits.ConnectionsPerSource),
 		sessions:    newQuota[netip.Prefix](cfg.Limits.Sessions, cfg.Limits.SessionsPerSource),

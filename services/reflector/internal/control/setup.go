@@ -36,7 +36,7 @@ func (s *Server) offer(c *connection) twamp.Mode {
 func (c *connection) setUp() (why reason) {
 	until := time.Now().Add(setUpTime)
 	_ = c.net.SetDeadline(until) // of a closed connection, which shows at once
-	g := twamp.Greeting{Modes: c.server.offer(c), Count: rounds}
+	g := twamp.Greeting{Modes: c.server.offer(c), Count: c.server.rounds}
 	if g.Modes == 0 {
 		_ = c.wire.Send(g)
 		return nothingOffered
