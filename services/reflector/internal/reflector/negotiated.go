@@ -157,22 +157,8 @@ func (s *negotiated) admit(m *udp.Message, req *stamp.SenderPacket, l *limits, e
 	if why = s.due(m.Time); why != answered {
 		return 0, false, why
 	}
-	pkt := m.Buf[:m.N]
-	switch {
-	case len(pkt) < s.terms.RequestBase():
-		return 0, false, tooShort
-	case len(pkt) > s.terms.RequestSize():
-		return 0, false, truncated
-	case s.cipher == nil:
-		_ = req.UnmarshalBinary(pkt) // it is long enough
-		req.SSID = 0
-	case !s.cipher.OpenSender(pkt):
-		return 0, false, hmacFailed
-	default:
-		_ = twamp.UnmarshalSender(pkt, req)
-	}
-	if !req.ErrorEstimate.Valid() {
-		return 0, false, invalidErrorEstimate // RFC 4656 section 4.1.2: considered corrupt
+	if why = s.open(m.Buf[:m.N], req); why != answered {
+		return 0, false, why
 	}
 	if why = l.take(m.Peer.Addr(), m.Time); why != answered {
 		return 0, false, why
@@ -184,6 +170,27 @@ func (s *negotiated) admit(m *udp.Message, req *stamp.SenderPacket, l *limits, e
 		s.noted = m.Time
 	}
 	return sequence, note, answered
+}
+
+// open decrypts a request and reads it, or says why it is none of the session's.
+// It is called with mu held.
+func (s *negotiated) open(pkt []byte, req *stamp.SenderPacket) reason {
+	switch {
+	case len(pkt) < s.terms.RequestBase():
+		return tooShort
+	case len(pkt) > s.terms.RequestSize():
+		return truncated
+	case s.cipher == nil:
+		_ = req.UnmarshalBinary(pkt) // it is long enough
+	case !s.cipher.OpenSender(pkt):
+		return hmacFailed
+	default:
+		_ = twamp.UnmarshalSender(pkt, req)
+	}
+	if !req.ErrorEstimate.Valid() {
+		return invalidErrorEstimate // RFC 4656 section 4.1.2: considered corrupt
+	}
+	return answered
 }
 
 // finish puts T3 into a reply and protects it. Again: it has been before, and was

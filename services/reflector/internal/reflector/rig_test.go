@@ -35,6 +35,7 @@ func (r *recorder) config() Config {
 	r.ready = map[string]error{}
 	return Config{
 		SessionTable: 1000, Workers: 1, Logging: LogSampled, Log: slog.New(slog.DiscardHandler),
+		TestPorts: PortRange{18760, 18762}, RefWait: 900 * time.Second, StopGrace: 5 * time.Second,
 		Line: func(_ time.Time, _, text string) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -96,6 +97,14 @@ func newRig(t *testing.T, listen string, change func(*Config)) *rig {
 		change(&cfg)
 	}
 	g.server, g.r = server, assemble(cfg, []conn{server})
+	g.r.listen = func(cfg udp.Config) (conn, error) {
+		c, err := g.net.Listen(cfg)
+		if err != nil {
+			return nil, err // and no conn that is not nil
+		}
+		return c, nil
+	}
+	g.r.sessions.isOwn = func(a netip.Addr) bool { return a == netip.MustParseAddr("2001:db8::2") || a == testLocal.Addr() }
 	return g
 }
 
@@ -114,6 +123,7 @@ func (g *rig) start() *rig {
 	g.stop = sync.OnceFunc(func() {
 		cancel()
 		worker.Wait()
+		g.r.sessions.close("reflector stopped")
 		endLog()
 		log.Wait()
 	})
