@@ -105,6 +105,7 @@ func newRig(t *testing.T, listen string, change func(*Config)) *rig {
 		return c, nil
 	}
 	g.r.sessions.isOwn = func(a netip.Addr) bool { return a == netip.MustParseAddr("2001:db8::2") || a == testLocal.Addr() }
+	t.Cleanup(func() { g.r.sessions.close("") })
 	return g
 }
 
