@@ -25,6 +25,8 @@ func share(kind events.RecordKind) int {
 		return 256
 	case events.ResultReceived:
 		return 128
+	case events.ControlOpened, events.ControlRefused, events.ControlClosed, events.SessionRefused:
+		return 32
 	default:
 		return 64
 	}

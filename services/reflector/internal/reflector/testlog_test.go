@@ -263,6 +263,9 @@ func TestLargestEventFits(t *testing.T) {
 		Prober: strings.Repeat("p", 63), Target: strings.Repeat("\x01", maxName), Event: strings.Repeat("\x01", maxID),
 		RTTNs: new(int64(math.MaxInt64)),
 	}
+	negotiated := []events.RecordKind{
+		events.SessionOpened, events.SessionEnded, events.ControlOpened, events.ControlRefused, events.ControlClosed, events.SessionRefused,
+	}
 	const each = 1000 // more than the share of any kind
 	for range each {
 		l.session(testT2+1, k)
@@ -270,6 +273,12 @@ func TestLargestEventFits(t *testing.T) {
 		l.packet(events.ResponseSent, testT2+1, k, 1<<32-1, pkt, baseSize(k.authenticated))
 		l.takeAll()
 		l.add(ended(session{key: k, packets: 1<<32 - 1}, time.Now(), "reflector stopped"))
+		for _, kind := range negotiated {
+			l.add(events.Record{
+				Time: time.Now(), Kind: kind, Peer: address, Local: address, Reason: "too_many_connections_of_source",
+				Mode: "authenticated+reflect-octets+symmetrical-size", KeyID: strings.Repeat("\x01", 80), SID: strings.Repeat("f", 32),
+			})
+		}
 		l.add(events.Record{Time: time.Now(), Kind: events.PacketDropped, Peer: address, Reason: kernelBuffer.String(), Count: math.MaxUint64})
 		l.add(events.Record{Time: time.Now(), Kind: events.ResultReceived, Peer: address, Local: address, Result: result})
 	}
@@ -277,13 +286,14 @@ func TestLargestEventFits(t *testing.T) {
 	largest := rec.logs[0]
 	for _, kind := range []events.RecordKind{
 		events.SessionOpened, events.PacketReceived, events.ResponseSent, events.SessionEnded, events.PacketDropped, events.ResultReceived,
+		events.ControlOpened, events.ControlRefused, events.ControlClosed, events.SessionRefused,
 	} {
 		if n := count(largest.Records, kind); n != share(kind) {
 			t.Errorf("%d records %v, want %d", n, kind, share(kind))
 		}
 	}
-	if total := uint64(len(largest.Records)) + largest.Omitted; total != 6*each {
-		t.Errorf("%d records are accounted for, want %d", total, 6*each)
+	if total := uint64(len(largest.Records)) + largest.Omitted; total != 12*each {
+		t.Errorf("%d records are accounted for, want %d", total, 12*each)
 	}
 	e, err := events.NewSource("reflector", strings.Repeat("r", 63)).Encode(time.Now(), &largest.Log)
 	if err != nil {
