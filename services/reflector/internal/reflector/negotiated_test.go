@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -30,8 +31,8 @@ type negotiatedRig struct {
 	*rig
 	control.Session
 	terms control.Terms
-	to    string // where its packets go
-	over  int    // calls of ended
+	to    string       // where its packets go
+	over  atomic.Int32 // calls of ended
 }
 
 // open opens a session, which is to be accepted.
@@ -39,7 +40,7 @@ func (g *rig) open(t control.Terms) *negotiatedRig {
 	g.t.Helper()
 	s := &negotiatedRig{rig: g, terms: t}
 	var err error
-	if s.Session, err = g.r.Open(t, func() { s.over++ }); err != nil {
+	if s.Session, err = g.r.Open(t, func() { s.over.Add(1) }); err != nil {
 		g.t.Fatal(err)
 	}
 	s.to = netip.AddrPortFrom(t.Receiver.Addr(), s.Port()).String()
@@ -112,12 +113,12 @@ func TestNegotiatedSession(t *testing.T) {
 				}
 				s.Stop()
 				time.Sleep(2*time.Second - time.Nanosecond)
-				if _, _, ok := s.answered(from, 103); !ok || s.over != 0 {
+				if _, _, ok := s.answered(from, 103); !ok || s.over.Load() != 0 {
 					t.Errorf("%v: not reflected within the Timeout", mode)
 				}
 				time.Sleep(2 * time.Nanosecond)
-				if _, _, ok := s.answered(from, 104); ok || s.over != 1 {
-					t.Errorf("%v: reflected after the Timeout; it ended %d times", mode, s.over)
+				if _, _, ok := s.answered(from, 104); ok || s.over.Load() != 1 {
+					t.Errorf("%v: reflected after the Timeout; it ended %d times", mode, s.over.Load())
 				}
 				drops := g.drops()
 				if drops[notStarted] != 1 || port == 862 && drops[sessionOver] != 1 {
@@ -205,8 +206,8 @@ func TestStartTime(t *testing.T) {
 		other.Stop()
 		other.Stop()
 		other.Start(time.Time{})
-		if other.over != 1 {
-			t.Errorf("it ended %d times", other.over)
+		if other.over.Load() != 1 {
+			t.Errorf("it ended %d times", other.over.Load())
 		}
 	})
 }
@@ -242,12 +243,12 @@ func TestRefWait(t *testing.T) {
 		}
 		time.Sleep(idle - time.Nanosecond)
 		synctest.Wait()
-		if s.over != 0 {
+		if s.over.Load() != 0 {
 			t.Error("the session ended before REFWAIT")
 		}
 		time.Sleep(time.Nanosecond)
 		synctest.Wait()
-		if s.over != 1 {
+		if s.over.Load() != 1 {
 			t.Error("the session is left after REFWAIT")
 		}
 		g.stop()
@@ -413,12 +414,12 @@ func TestDrain(t *testing.T) {
 		s.Start(time.Time{})
 		begin := time.Now()
 		g.r.sessions.drain(5 * time.Second)
-		if took := time.Since(begin); took != 5*time.Second || s.over != 0 {
-			t.Errorf("it took %v, and the session ended %d times", took, s.over)
+		if took := time.Since(begin); took != 5*time.Second || s.over.Load() != 0 {
+			t.Errorf("it took %v, and the session ended %d times", took, s.over.Load())
 		}
 		g.stop()
-		if s.over != 1 || !strings.Contains(strings.Join(g.told(), "\n"), "ended: reflector stopped") {
-			t.Errorf("the session ended %d times", s.over)
+		if s.over.Load() != 1 || !strings.Contains(strings.Join(g.told(), "\n"), "ended: reflector stopped") {
+			t.Errorf("the session ended %d times", s.over.Load())
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
@@ -491,4 +492,3 @@ func TestSessionsDoNotAllocate(t *testing.T) {
 		}
 	}
 }
-

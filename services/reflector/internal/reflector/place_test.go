@@ -30,7 +30,10 @@ func TestPorts(t *testing.T) {
 		}
 		defer taken.Close()
 		for i, tt := range []struct{ asked, want uint16 }{
-			{5000, 5000}, {65535, 65535}, {1024, 1024}, {862, 862},
+			{5000, 5000},
+			{65535, 65535},
+			{1024, 1024},
+			{862, 862},
 			{6000, 18760}, // in use by another process
 			{1023, 18761}, // not for us to take
 			{18762, 18762},
