@@ -196,6 +196,7 @@ func TestStartTime(t *testing.T) {
 			t.Error("reflected before the Start Time")
 		}
 		time.Sleep(time.Nanosecond)
+		synctest.Wait()
 		if _, p, ok := s.answered(from, 1); !ok || p.Sequence != 0 {
 			t.Errorf("at the Start Time the answer is %v, %+v", ok, p)
 		}
