@@ -75,6 +75,16 @@ func TestAuthenticationFails(t *testing.T) {
 	}
 }
 
+// What stands in for the passphrase of an unknown key id opens nothing.
+func TestPassphraseOfNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, nil)
+		if got := g.dial(clientAddr).setUp(twamp.Mixed, "nobody", g.nobody); got != twamp.Failure {
+			t.Errorf("it is answered with %v", got)
+		}
+	})
+}
+
 // Passphrases that are read anew count from the next connection on.
 func TestPassphrasesChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -93,13 +93,13 @@ func TestSharedPort(t *testing.T) {
 		first.Start(time.Time{})
 		second.Start(time.Time{})
 		one, other := g.sender(client), g.sender("[2001:db8::1]:40001")
+		if m, p, ok := second.answered(other, 7); !ok || p.Sequence != 0 || m.N != 60014 {
+			t.Errorf("the second session: %v, %d octets, %+v", ok, m.N, p)
+		}
 		for i := range uint32(3) {
 			if _, p, ok := first.answered(one, i); !ok || p.Sequence != i {
 				t.Errorf("the first session: %v, %+v", ok, p)
 			}
-		}
-		if m, p, ok := second.answered(other, 7); !ok || p.Sequence != 0 || m.N != 60014 {
-			t.Errorf("the second session: %v, %d octets, %+v", ok, m.N, p)
 		}
 		first.Stop()
 		time.Sleep(2*time.Second + time.Nanosecond)
@@ -120,6 +120,24 @@ func TestSharedPort(t *testing.T) {
 			t.Fatalf("the port is not free: %v", err)
 		}
 		c.Close()
+	})
+}
+
+// A session that takes the addresses of one that is just ending keeps them.
+func TestAddressesTakenOver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, server, nil).start()
+		before := g.open(terms()).Session.(*negotiated)
+		before.mu.Lock()
+		before.over = true
+		before.mu.Unlock()
+		s := g.open(terms())
+		g.r.sessions.remove(before)
+		s.Start(time.Time{})
+		if _, _, ok := s.answered(g.sender(client), 0); !ok || s.Port() != 5000 {
+			t.Errorf("answered %v on port %d", ok, s.Port())
+		}
 	})
 }
 
