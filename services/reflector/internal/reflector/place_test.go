@@ -84,6 +84,7 @@ func TestSharedPort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t, server, nil).start()
 		first := g.open(on(40000, 5000))
+		synctest.Wait() // its buffers are made
 		large := on(40001, 5000)
 		large.Padding = 60000
 		second := g.open(large)
