@@ -52,6 +52,23 @@ func AppendSender(b []byte, p stamp.SenderPacket) []byte {
 	return append(b, make([]byte, 6+hmacSize)...)
 }
 
+// PutSender writes a sender's packet of unauthenticated or mixed mode over the
+// first [SenderSize] octets of pkt: what follows is padding, which stays. The SSID
+// is STAMP's, and left out.
+func PutSender(pkt []byte, p stamp.SenderPacket) {
+	binary.BigEndian.PutUint32(pkt, p.Sequence)
+	stamp.PutTransmitTimestamp(pkt, p.Timestamp)
+	binary.BigEndian.PutUint16(pkt[SenderSize-2:], uint16(p.ErrorEstimate))
+}
+
+// PutSenderTime overwrites Timestamp and Error Estimate of a sender's packet of
+// authenticated or encrypted mode, in clear. In authenticated mode they are not
+// protected, so that the time can be taken when the packet is sealed already.
+func PutSenderTime(pkt []byte, t stamp.Timestamp, e stamp.ErrorEstimate) {
+	binary.BigEndian.PutUint64(pkt[senderTimestampAt:], uint64(t))
+	binary.BigEndian.PutUint16(pkt[senderEstimateAt:], uint16(e))
+}
+
 // UnmarshalSender decodes a sender's packet of authenticated or encrypted mode,
 // in clear.
 func UnmarshalSender(b []byte, p *stamp.SenderPacket) error {

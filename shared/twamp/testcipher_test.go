@@ -173,3 +173,29 @@ func BenchmarkTestCipher(b *testing.B) {
 		})
 	}
 }
+
+// What is written over a packet is what would have been appended, and leaves the
+// padding as it is.
+func TestPutSender(t *testing.T) {
+	p := stamp.SenderPacket{Sequence: 0x01020304, Timestamp: 0x05060708090a0b0c, ErrorEstimate: 0x0d0e, SSID: 0x0f10}
+	want, _ := p.AppendBinary(nil)
+	want = append(want[:twamp.SenderSize], "padding"...)
+	got := append(make([]byte, twamp.SenderSize), "padding"...)
+	if twamp.PutSender(got, p); !bytes.Equal(got, want) {
+		t.Errorf("put\n%x, want\n%x", got, want)
+	}
+}
+
+// The time can be taken after an authenticated packet was sealed.
+func TestPutSenderTime(t *testing.T) {
+	c := twamp.NewTestCipher(twamp.Authenticated, testKeys, testSID)
+	p := stamp.SenderPacket{Sequence: 1}
+	pkt := append(twamp.AppendSender(nil, p), "padding"...)
+	c.SealSender(pkt)
+	p.Timestamp, p.ErrorEstimate = 0x0102030405060708, 0x090a
+	twamp.PutSenderTime(pkt, p.Timestamp, p.ErrorEstimate)
+	var got stamp.SenderPacket
+	if !c.OpenSender(pkt) || twamp.UnmarshalSender(pkt, &got) != nil || got != p || string(pkt[twamp.SenderAuthSize:]) != "padding" {
+		t.Errorf("opened %+v, want %+v: %x", got, p, pkt)
+	}
+}
