@@ -47,10 +47,9 @@ type Record struct {
 	Count    uint64         `json:"count,omitempty"`    // packets that the record stands for: dropped, or of the ended session; of an events_lost record: events
 	Result   *Result        `json:"result,omitempty"`   // of a result_received record
 
-	// Of what was negotiated by TWAMP-Control.
-	Mode  string `json:"mode,omitempty"`   // none, authenticated, encrypted or mixed, and extensions, with + between them
+	Mode  string `json:"mode,omitempty"`   // that TWAMP-Control negotiated: a security mode, and extensions, with + between them
 	KeyID string `json:"key_id,omitempty"` // that a client named, as it came: escape before printing
-	SID   string `json:"sid,omitempty"`    // session identifier, 32 hex digits
+	SID   string `json:"sid,omitempty"`    // session identifier of TWAMP, 32 hex digits
 }
 
 // Result is what a reflector notes of a test that was made against it.

@@ -31,12 +31,13 @@ type RTT struct {
 	DuplicatesForward  *uint64 `json:"duplicates_forward"`  // of these, doubled on the way to the reflector; null: unknown
 	DuplicatesBackward *uint64 `json:"duplicates_backward"` // of these, doubled on the way back; null: unknown
 
-	Reordered       uint64 `json:"reordered"`         // replies that came after a later packet's (RFC 4737 section 3)
-	Unexpected      uint64 `json:"unexpected"`        // datagrams from the target that fit no packet of the session
-	Implausible     uint64 `json:"implausible"`       // replies with T3-T2 outside [0, T4-T1]: received, but without delays
-	LateAfterReport uint64 `json:"late_after_report"` // replies to packets that an earlier report counted as lost
-	HMACFailed      uint64 `json:"hmac_failed"`       // replies whose HMAC did not verify: not taken for replies
-	SendErrors      uint64 `json:"send_errors"`       // packets of the schedule that the host refused to send
+	Reordered       uint64 `json:"reordered"`             // replies that came after a later packet's (RFC 4737 section 3)
+	Unexpected      uint64 `json:"unexpected"`            // datagrams from the target that fit no packet of the session
+	Implausible     uint64 `json:"implausible"`           // replies with T3-T2 outside [0, T4-T1]: received, but without delays
+	LateAfterReport uint64 `json:"late_after_report"`     // replies to packets that an earlier report counted as lost
+	HMACFailed      uint64 `json:"hmac_failed"`           // replies whose HMAC did not verify: not taken for replies
+	Unreflected     uint64 `json:"unreflected,omitempty"` // replies in which the octets that were to be reflected (RFC 6038) did not come back as they were sent
+	SendErrors      uint64 `json:"send_errors"`           // packets of the schedule that the host refused to send
 
 	RTT        *Delay  `json:"rtt"`        // (T4-T1)-(T3-T2)
 	Forward    *OneWay `json:"forward"`    // T2-T1
@@ -72,17 +73,19 @@ type Target struct {
 
 // Session is how a target was tested.
 type Session struct {
-	SSID       uint16         `json:"ssid"`             // Session-Sender identifier, RFC 8972 section 3
-	Mode       string         `json:"mode"`             // stamp, light or twamp
-	Auth       string         `json:"auth"`             // none or authenticated
-	Source     netip.AddrPort `json:"source"`           // the prober's own end
-	IntervalNs int64          `json:"interval_ns"`      // mean time between packets
-	TimeoutNs  int64          `json:"timeout_ns"`       // after which a packet is lost
-	Size       int            `json:"size"`             // octets of UDP payload
-	Schedule   string         `json:"schedule"`         // periodic or poisson
-	Timestamp  string         `json:"timestamp_format"` // ntp or ptp, as sent
-	Message    string         `json:"message"`          // readable message in each packet
-	Paths      []uint16       `json:"paths,omitempty"`  // the report sums up the sessions from these own ports, each of which has one of its own as well: SSID and the port of Source are 0
+	SSID       uint16         `json:"ssid"`                     // Session-Sender identifier, RFC 8972 section 3; 0 but in stamp mode
+	SID        string         `json:"sid,omitempty"`            // session identifier of twamp mode in 32 hex digits, RFC 4656 section 3.5
+	Port       uint16         `json:"reflector_port,omitempty"` // to which the packets go in twamp mode: that of the target's address is the control connection's
+	Mode       string         `json:"mode"`                     // stamp, light or twamp
+	Auth       string         `json:"auth"`                     // none or authenticated; in twamp mode also mixed or encrypted
+	Source     netip.AddrPort `json:"source"`                   // the prober's own end
+	IntervalNs int64          `json:"interval_ns"`              // mean time between packets
+	TimeoutNs  int64          `json:"timeout_ns"`               // after which a packet is lost
+	Size       int            `json:"size"`                     // octets of UDP payload
+	Schedule   string         `json:"schedule"`                 // periodic or poisson
+	Timestamp  string         `json:"timestamp_format"`         // ntp or ptp, as sent
+	Message    string         `json:"message"`                  // readable message in each packet
+	Paths      []uint16       `json:"paths,omitempty"`          // the report sums up the sessions from these own ports, each of which has one of its own as well: SSID and the port of Source are 0, and there is no SID
 }
 
 // Kinds of [Report].
@@ -94,11 +97,12 @@ const (
 // Report places a report in its test. A packet belongs to the report in whose
 // time it was sent; intervals of one session neither overlap nor leave gaps.
 type Report struct {
-	Kind  string    `json:"kind"`  // run or interval
-	Index uint64    `json:"index"` // 0 for the first of a session
-	Start time.Time `json:"start"` // of the time whose packets it holds
-	End   time.Time `json:"end"`   // of that time, and the start of the next report
-	Cut   bool      `json:"cut"`   // ended early: by a signal, or since its target was changed or removed
+	Kind  string    `json:"kind"`          // run or interval
+	Index uint64    `json:"index"`         // 0 for the first of a session
+	Start time.Time `json:"start"`         // of the time whose packets it holds
+	End   time.Time `json:"end"`           // of that time, and the start of the next report
+	Cut   bool      `json:"cut"`           // ended early: by a signal, since its target was changed or removed, or since its control connection was lost
+	Why   string    `json:"why,omitempty"` // it ended early, in words
 }
 
 // SampleState is what became of a packet.
