@@ -84,7 +84,7 @@ func (d *direction) receive(n uint64, r uint32) {
 		d.begin(n, r)
 	case ahead > 0:
 		d.resolve(d.advance(ahead))
-	case -ahead < window && d.seen&(1<<-ahead) == 0:
+	case ahead > -window && d.seen&(1<<-ahead) == 0:
 		d.fill(-ahead)
 		d.resolve(0)
 	default: // far behind, or a number seen before
@@ -115,7 +115,7 @@ func (d *direction) also(r uint32) {
 		d.before++
 	case ahead > 0 && ahead <= window:
 		d.early |= 1 << (ahead - 1)
-	case ahead <= 0 && -ahead < window && d.seen&(1<<-ahead) == 0:
+	case ahead <= 0 && ahead > -window && d.seen&(1<<-ahead) == 0:
 		d.fill(-ahead)
 	}
 }

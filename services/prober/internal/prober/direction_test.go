@@ -121,3 +121,17 @@ func TestRing(t *testing.T) {
 		}
 	}
 }
+
+// A number as far from the newest as any can be, which has no distance in 32
+// bits with a sign, is a restart, and harms nobody.
+func TestFarthestNumber(t *testing.T) {
+	for _, further := range []bool{false, true} {
+		var d direction
+		d.receive(0, 5)
+		if further {
+			d.also(5 + 1<<31)
+		} else if d.receive(1, 5+1<<31); !d.broken {
+			t.Error("it is not taken for a restart")
+		}
+	}
+}
