@@ -1,8 +1,9 @@
-// Command prober tests reflectors with STAMP and TWAMP Light: the TWAMP client.
+// Command prober tests reflectors with STAMP, TWAMP Light and TWAMP: the TWAMP client.
 package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"log/slog"
@@ -29,13 +30,14 @@ var program = service.Program{
 	Name:     "prober",
 	Synopsis: "[flag]... target...",
 	Args:     true,
-	About: "Tests each target with STAMP (RFC 8762) or TWAMP Light (RFC 5357) packets, prints round-trip time, one-way delays, " +
+	About: "Tests each target with STAMP (RFC 8762), TWAMP Light or TWAMP (RFC 5357), prints round-trip time, one-way delays, " +
 		"loss and jitter, and publishes them to NATS.",
 	Examples: []string{
 		"# with a reflector here: reflector -listen '[::1]:18620,127.0.0.1:18620'",
 		"prober localhost:18620",
 		"prober -count 200 -interval 5ms -dscp EF -tlv cos,follow-up,location 127.0.0.1:18620",
 		"prober -json -mode light -size 100 -padding zero localhost:18620 >result.json",
+		"prober -mode twamp localhost:18620",
 		"prober -quiet -fail-on 'loss>1%,rtt_p99>50ms' localhost:18620 && echo fine",
 		`echo 'targets: [{name: voice, address: "localhost:18620", dscp: EF},
   {name: rest, address: "localhost:18620"}]' >targets.yaml
@@ -47,7 +49,7 @@ prober -check targets.yaml && prober -continuous -targets-file targets.yaml`,
 var exitCodes = service.Section{Title: "Exit codes", Text: `    0         measured, and every event delivered; -continuous ended by a signal
     1         a report crossed a limit of -fail-on
     64        bad settings
-    69        no target answered
+    69        no target answered, or a control connection was lost before its test was complete
     70        internal error
     75        measured, but events could not be delivered: kept in -outbox, or lost
     130, 143  cut short by SIGINT or SIGTERM, after reporting what there is`}
@@ -106,7 +108,7 @@ func exitCode(ctx context.Context, cfg *Config, res result) int {
 	switch {
 	case ended && !cfg.Continuous:
 		return service.SignalExit(signal)
-	case res.Answered == 0 && !ended: // a continuous test has reported it all along
+	case !ended && (res.Answered == 0 || res.Cut > 0): // a continuous test has reported it all along
 		return service.ExitNoReply
 	case res.undelivered:
 		return service.ExitUndelivered
@@ -133,7 +135,7 @@ func test(ctx context.Context, cfg *Config, targets []prober.Target, log *slog.L
 	pc := prober.Config{
 		Name: cfg.Common.Name, Targets: targets, Continuous: cfg.Continuous, ReportInterval: cfg.ReportInterval,
 		ResolveInterval: cfg.ResolveInterval, Spin: cfg.Spin, Realtime: cfg.Realtime,
-		Resolve: net.DefaultResolver.LookupNetIP, Listen: prober.Listen, Report: o.report, Begun: o.begun, Seen: o.view.Seen(), Log: log,
+		Resolve: net.DefaultResolver.LookupNetIP, Listen: prober.Listen, Dial: prober.Dial, Rand: rand.Reader, Report: o.report, Begun: o.begun, Seen: o.view.Seen(), Log: log,
 	}
 	p := prober.New(pc)
 	p.Register(metrics)

@@ -86,7 +86,7 @@ func TestTargetDoesNotAnswer(t *testing.T) {
 func TestBadSettingsAreReportedAtOnce(t *testing.T) {
 	t.Parallel()
 	bad := map[string]string{
-		"COUNT": "0", "INTERVAL": "1us", "TIMEOUT": "0", "REPORT_INTERVAL": "1ms", "SCHEDULE": "never", "MODE": "twamp",
+		"COUNT": "0", "INTERVAL": "1us", "TIMEOUT": "0", "REPORT_INTERVAL": "1ms", "SCHEDULE": "never", "MODE": "owamp",
 		"SIZE": "43", "PADDING": "ones", "MESSAGE": strings.Repeat("x", 257), "DSCP": "64", "TIMESTAMP": "unix", "SSID": "65536",
 		"SOURCE": "eth0", "TARGETS": "a b", "TLV": "nothing", "NAME": "a b", "NATS_URL": "nowhere", "ADMIN": "nowhere",
 	}

@@ -310,7 +310,7 @@ func TestBadKeyFiles(t *testing.T) {
 		"broken":           {Test{KeyFile: write("broken", "* xyz\n", 0o600)}, "line 1"},
 		"not there":        {Test{KeyFile: filepath.Join(folder, "none")}, "no such file"},
 		"asked for, but":   {Test{Auth: Authenticated}, "must be given"},
-		"not for light":    {Test{KeyFile: write("light", good, 0o600), Mode: ModeLight}, "but in stamp mode"},
+		"not for light":    {Test{KeyFile: write("light", good, 0o600), Mode: ModeLight}, "empty in light mode"},
 		"payload too long": {Test{KeyFile: write("size", good, 0o600), Auth: Authenticated, Size: 100}, "must be "},
 	} {
 		c.how.Count, c.how.Interval, c.how.Timeout = 1, 100*ms, 100*ms

@@ -94,6 +94,7 @@ func plus(a, b *uint64) *uint64 {
 func (g *group) report(r *sealed, prober string, clock udp.Clock, throttled time.Duration) *events.RTT {
 	e := r.report(prober, clock, throttled)
 	e.Session.SSID, e.Session.Paths = 0, g.ports
+	e.Session.SID, e.Session.Port = "", 0
 	e.Session.Source = netip.AddrPortFrom(e.Session.Source.Addr(), 0)
 	e.Samples, e.SamplesCut = nil, 0
 	if x := e.Extensions; x != nil {
@@ -114,6 +115,7 @@ func (i *interval) merge(o *interval) {
 		{&i.unexpected, &o.unexpected},
 		{&i.implausible, &o.implausible},
 		{&i.hmacFailed, &o.hmacFailed},
+		{&i.unreflected, &o.unreflected},
 		{&i.lateAfterReport, &o.lateAfterReport},
 		{&i.reordered, &o.reordered},
 		{&i.duplicates, &o.duplicates},

@@ -16,7 +16,7 @@ import (
 type interval struct {
 	planned, sent, received, late, lost   uint64
 	sendErrors, unexpected, implausible   uint64
-	hmacFailed                            uint64
+	hmacFailed, unreflected               uint64
 	lateAfterReport, reordered            uint64
 	duplicates, doubledThere, doubledBack uint64
 	remarked                              uint64

@@ -77,7 +77,7 @@ type identity struct {
 }
 
 // identity tells the session apart from others of its link.
-func (s *session) identity() identity { return identity{s.target.Address, s.ssid, s.mac != nil} }
+func (s *session) identity() identity { return identity{s.peer, s.ssid, s.mac != nil} }
 
 // order is what a link is to do with a session.
 type order struct {
@@ -230,13 +230,14 @@ func (l *link) send(s *session, n uint64, p *slot) error {
 		ErrorEstimate: stamp.NewErrorEstimate(clock.Error, clock.Synchronized, s.format),
 		SSID:          s.ssid,
 	}
+	s.prepare(&pkt)
 	now := time.Now()
 	p.t1, p.mono = now.UnixNano(), int64(now.Sub(s.start))
 	p.wire = stamp.NewTimestamp(p.t1, s.format)
 	pkt.Timestamp = p.wire
 	s.encode(&pkt, n)
 	m := &l.out[0]
-	m.Buf, m.N, m.Peer, m.IfIndex, m.TOS = s.payload, len(s.payload), s.target.Address, s.ifIndex, int(s.dscp)<<2
+	m.Buf, m.N, m.Peer, m.IfIndex, m.TOS = s.payload, len(s.payload), s.peer, s.ifIndex, int(s.dscp)<<2
 	if _, err := l.conn.Write(l.out[:]); err != nil {
 		return err
 	}
@@ -284,6 +285,10 @@ func (l *link) message(m *udp.Message, now time.Time) {
 		l.stray.Add(1)
 	case m.Truncated:
 		of[0].stray()
+	case of[0].terms != nil: // it shares its addresses and ports with none
+		if !of[0].negotiated(m, now) {
+			of[0].stray()
+		}
 	case !l.offer(m, now, of, true) && !l.offer(m, now, of, false):
 		of[0].stray()
 	}

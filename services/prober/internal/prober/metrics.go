@@ -9,6 +9,9 @@ const (
 	metricReceived = "twamp_prober_replies_received_total"
 	metricReloads  = "twamp_prober_reloads_total"
 	metricLookUps  = "twamp_prober_lookups_failed_total"
+
+	metricControls       = "twamp_prober_control_connections"
+	metricControlsFailed = "twamp_prober_control_failures_total"
 )
 
 // Register makes the prober's counters known to a metrics registry.
@@ -23,6 +26,11 @@ func (p *Prober) Register(reg prometheus.Registerer) {
 	counter(metricReloads, "Lists of targets taken over or refused while the test ran.", prometheus.Labels{"result": "taken"}, c.reloaded.Load)
 	counter(metricReloads, "Lists of targets taken over or refused while the test ran.", prometheus.Labels{"result": "refused"}, c.refused.Load)
 	counter(metricLookUps, "Look-ups of target names that failed.", nil, c.unresolved.Load)
+	const failures = "Control connections that could not be set up, or were lost."
+	counter(metricControlsFailed, failures, prometheus.Labels{"reason": "setup"}, c.controlsFailed.Load)
+	counter(metricControlsFailed, failures, prometheus.Labels{"reason": "lost"}, c.controlsLost.Load)
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: metricControls, Help: "Control connections of TWAMP that are there."},
+		func() float64 { return float64(c.controls.Load()) }))
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: metricSessions, Help: "Test sessions that go on."},
 		func() float64 { return float64(c.sessions.Load()) }))
 }

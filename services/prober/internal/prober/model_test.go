@@ -193,6 +193,9 @@ func (m *model) report(k int) *events.RTT {
 		Marking: events.Marking{SentDSCP: uint8(m.test.DSCP)},
 		ICMP:    []events.ICMP{},
 	}
+	if e.Report.Cut {
+		e.Report.Why = "stopped by a signal"
+	}
 	if m.cfg.Continuous {
 		e.Report.Kind = events.ReportInterval
 	}

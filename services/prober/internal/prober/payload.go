@@ -15,10 +15,11 @@ type Mode uint8
 const (
 	ModeSTAMP Mode = iota // RFC 8762
 	ModeLight             // TWAMP Light, RFC 5357 appendix I
+	ModeTWAMP             // with the control protocol, RFC 5357
 )
 
 // String is the mode as settings and events name it.
-func (m Mode) String() string { return [...]string{"stamp", "light"}[m] }
+func (m Mode) String() string { return [...]string{"stamp", "light", "twamp"}[m] }
 
 // UnmarshalText reads the setting.
 func (m *Mode) UnmarshalText(b []byte) error {
@@ -27,8 +28,10 @@ func (m *Mode) UnmarshalText(b []byte) error {
 		*m = ModeSTAMP
 	case "light":
 		*m = ModeLight
+	case "twamp":
+		*m = ModeTWAMP
 	default:
-		return errors.New("must be stamp or light")
+		return errors.New("must be stamp, light or twamp")
 	}
 	return nil
 }

@@ -1,16 +1,20 @@
 // Package prober is the Session-Sender: it tests one or many targets with STAMP
-// (RFC 8762) or TWAMP Light (RFC 5357 appendix I), and reports what became of
-// each packet.
+// (RFC 8762), TWAMP Light (RFC 5357 appendix I) or TWAMP (RFC 5357), and reports
+// what became of each packet.
 //
 // Packets are the links' work (link.go): each is a socket with the goroutine
 // that sends and receives on it. Which sessions there are is the roster's
-// (roster.go), which follows the targets and the addresses of their names.
+// (roster.go), which follows the targets and the addresses of their names, and
+// the control connections of TWAMP (controls.go): each has a goroutine that talks
+// to the server (talk.go).
 package prober
 
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
+	"net"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -38,7 +42,13 @@ type Config struct {
 	// is [net.Resolver.LookupNetIP].
 	Resolve func(ctx context.Context, network, host string) ([]netip.Addr, error)
 
-	Listen func(udp.Config) (conn, error)    // opens a socket
+	Listen func(udp.Config) (conn, error) // opens a socket
+
+	// Dial opens a control connection, from an own address if that is valid. It
+	// is [Dial].
+	Dial func(ctx context.Context, local netip.Addr, to netip.AddrPort) (net.Conn, error)
+	Rand io.Reader // of the keys of control connections
+
 	Report func(e *events.RTT, ended string) // takes each report, one at a time; with a session's last one, why it ended
 	Begun  func(*events.RTT)                 // takes each session that begins: a report without figures
 	Seen   func(Reply)                       // takes each reply; must not wait; may be nil
@@ -53,6 +63,7 @@ type Outcome struct {
 	Sessions   int // addresses tested, each own port by itself
 	Answered   int // of these, at least once
 	Unresolved int // names without an address
+	Cut        int // sessions of a burst that ended early, since their control connection was lost
 }
 
 // Prober runs a test.
@@ -62,6 +73,7 @@ type Prober struct {
 	ready    *mailbox[*sealed]  // intervals to be reported
 	ended    *mailbox[*session] // that made their last report
 	reloads  *mailbox[[]Target]
+	dialing  chan struct{} // holds one for each control connection that is being set up
 	counters counters
 	pool     pool
 }
@@ -74,6 +86,9 @@ type counters struct {
 	answered                atomic.Int64  // sessions, ever
 	reloaded, refused       atomic.Uint64 // lists of targets
 	unresolved              atomic.Uint64 // look-ups that failed
+
+	controls                     atomic.Int64  // control connections that are there
+	controlsFailed, controlsLost atomic.Uint64 // attempts at one, and those that were there
 }
 
 // Progress is how far a test is.
@@ -88,6 +103,7 @@ type Progress struct {
 func New(cfg Config) *Prober {
 	p := &Prober{
 		cfg: cfg, ready: newMailbox[*sealed](0), ended: newMailbox[*session](0), reloads: newMailbox[[]Target](0),
+		dialing: make(chan struct{}, talksAtOnce),
 	}
 	p.readClock()
 	return p

@@ -48,6 +48,9 @@ func (s *session) receive(p *stamp.ReflectorPacket, m *udp.Message, now time.Tim
 		s.interval.hmacFailed++
 		return true
 	}
+	if !s.terms.reflects(m.Buf[:m.N]) {
+		s.interval.unreflected++
+	}
 	if p.Sequence != uint32(n) {
 		s.ways.known = true
 	}

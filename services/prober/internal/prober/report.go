@@ -19,11 +19,11 @@ func (r *sealed) report(prober string, clock udp.Clock, throttled time.Duration)
 		Target:  s.target,
 		Session: s.describe(r.source),
 		Report: events.Report{
-			Kind: events.ReportRun, Index: r.index, Start: r.start.UTC(), End: r.end.UTC(), Cut: r.ended != "",
+			Kind: events.ReportRun, Index: r.index, Start: r.start.UTC(), End: r.end.UTC(), Cut: r.ended != "", Why: r.ended,
 		},
 		Planned: i.planned, Sent: i.sent, Received: i.received, Late: i.late, Lost: i.lost,
 		LostForward: r.forward, LostBackward: r.backward, LostUnresolved: r.unresolved,
-		Duplicates: i.duplicates, Reordered: i.reordered, Unexpected: i.unexpected, Implausible: i.implausible, HMACFailed: i.hmacFailed,
+		Duplicates: i.duplicates, Reordered: i.reordered, Unexpected: i.unexpected, Implausible: i.implausible, HMACFailed: i.hmacFailed, Unreflected: i.unreflected,
 		LateAfterReport: i.lateAfterReport, SendErrors: i.sendErrors,
 		RTT: i.rtt.Report(), Processing: i.processing.Report(),
 		LossPeriods: i.losses.Report(), HopsForward: i.hopsThere.Report(), HopsBackward: i.hopsBack.Report(),
@@ -80,11 +80,15 @@ func (r *sealed) report(prober string, clock udp.Clock, throttled time.Duration)
 
 // describe says how the session tests.
 func (s *session) describe(source netip.AddrPort) events.Session {
-	return events.Session{
-		SSID: s.ssid, Mode: s.mode.String(), Auth: s.auth().String(), Source: source, IntervalNs: int64(s.plan.interval),
+	e := events.Session{
+		SSID: s.ssid, Mode: s.mode.String(), Auth: s.auth(), Source: source, IntervalNs: int64(s.plan.interval),
 		TimeoutNs: int64(s.timeout), Size: len(s.payload), Schedule: s.schedule.String(), Timestamp: s.format.String(),
 		Message: s.message,
 	}
+	if s.terms != nil {
+		e.SID, e.Port = s.terms.sid.String(), s.peer.Port()
+	}
+	return e
 }
 
 // begin is a report without figures, of a session that begins.

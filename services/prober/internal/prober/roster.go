@@ -18,6 +18,7 @@ const (
 	whyChanged  = "its target was changed"
 	whyAddress  = "its name no longer has this address"
 	whyNoSSID   = "replies come without the SSID"
+	whyControl  = "its control connection was lost"
 )
 
 // roster keeps the sessions in step with the targets and the addresses of their
@@ -30,6 +31,8 @@ type roster struct {
 	sockets sockets
 	ssids   ssids
 	outcome Outcome
+
+	controls controls
 
 	members map[string]*member // by target name
 	names   names
@@ -59,6 +62,7 @@ type endpoint struct {
 func newRoster(running context.Context, p *Prober, tasks *errgroup.Group) *roster {
 	r := &roster{p: p, running: running, tasks: tasks, members: make(map[string]*member), found: newMailbox[lookedUp](0), ssids: make(ssids)}
 	r.sockets = sockets{open: r.openSocket}
+	r.controls = controls{all: make(map[*controlConn]struct{}), spoken: newMailbox[spoken](0)}
 	r.names = names{
 		all: make(map[host]*name), start: r.startLookUp,
 		forget: func(n *name) bool { return len(n.members) == 0 && r.pending == nil }, // which may wait for it
@@ -82,7 +86,7 @@ func (r *roster) run(ctx context.Context) error {
 	stop := ctx.Done()
 	for !r.done() {
 		timer.Stop()
-		if next := r.names.next(time.Now()); !next.IsZero() && !r.stopped {
+		if next := r.next(time.Now()); !next.IsZero() && !r.stopped {
 			timer.Reset(time.Until(next))
 		}
 		select {
@@ -97,6 +101,8 @@ func (r *roster) run(ctx context.Context) error {
 			}
 		case <-r.found.filled:
 			r.takeLookUps()
+		case <-r.controls.spoken.filled:
+			r.hear()
 		case <-r.p.ended.filled:
 			ended, _ := r.p.ended.take()
 			for _, s := range ended {
@@ -111,9 +117,19 @@ func (r *roster) run(ctx context.Context) error {
 	return nil
 }
 
+// next begins what is due, and says when more will be; never, if the time is
+// zero.
+func (r *roster) next(now time.Time) time.Time {
+	look, connect := r.names.next(now), r.connect(now)
+	if look.IsZero() || !connect.IsZero() && connect.Before(look) {
+		return connect
+	}
+	return look
+}
+
 func (r *roster) done() bool {
 	switch {
-	case r.live > 0:
+	case r.live > 0 || !r.controls.idle():
 		return false
 	case r.stopped:
 		return true

@@ -17,7 +17,19 @@ type seat struct {
 	member   *member
 	endpoint endpoint
 	link     *link
-	leaving  bool // it is to end, or has been ended
+	control  *controlConn // nil: it has none, or none any more
+	begun    bool         // it has been handed to its link
+	leaving  bool         // it is to end, or has been ended
+}
+
+// place is where a session sits on its link before anybody knows to which port
+// its packets go: one that TWAMP-Control is to agree on has an own port to each
+// address for itself.
+func (s *session) place() netip.AddrPort {
+	if s.mode == ModeTWAMP {
+		return netip.AddrPortFrom(s.target.Address.Addr(), 0)
+	}
+	return s.target.Address
 }
 
 // build makes a session and its socket. Nobody knows of it yet.
@@ -44,8 +56,10 @@ func (r *roster) build(m *member, e endpoint) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if pl.payload, err = t.payload(key != nil); err != nil {
-		return nil, fmt.Errorf("prober: size: %w", err)
+	if t.Mode != ModeTWAMP { // which leaves it to be agreed on
+		if pl.payload, err = t.payload(key != nil); err != nil {
+			return nil, fmt.Errorf("prober: size: %w", err)
+		}
 	}
 	l, err := r.sockets.choose(local, &pl)
 	if err != nil {
@@ -64,13 +78,15 @@ func (r *roster) build(m *member, e endpoint) (*session, error) {
 	if key != nil {
 		s.authenticate(key)
 	}
-	direct, _ := findTLV(pl.payload[s.baseSize():], stamp.TLVDirectMeasurement)
-	s.direct = direct.Value
+	if t.TLV.Direct {
+		direct, _ := findTLV(pl.payload[s.baseSize():], stamp.TLVDirectMeasurement)
+		s.direct = direct.Value
+	}
 	s.asks, s.needsSSID = t.TLV != TLVs{}, t.ZeroSSID == StopOnZeroSSID
 	s.ways.known, s.ways.stateless = t.ReflectorState == Stateful, t.ReflectorState == Stateless
 	s.seat = seat{member: m, endpoint: e, link: l}
 	r.ssids.take(s.ssid)
-	l.seats[bare] = append(l.seats[bare], s)
+	l.seats.add(s.place(), s)
 	return s, nil
 }
 
@@ -88,10 +104,19 @@ func (r *roster) phase() float64 {
 }
 
 // seat begins sessions that were built together: those of new members, or those
-// of one to one address.
+// of one to one address. Some must first be agreed on by TWAMP-Control.
 func (r *roster) seat(built []*session) {
-	r.group(built)
+	var ready []*session
 	for _, s := range built {
+		if s.mode == ModeTWAMP {
+			s.seat.member.sessions[s.seat.endpoint] = s
+			r.controls.fresh = append(r.controls.fresh, s)
+		} else {
+			ready = append(ready, s)
+		}
+	}
+	r.group(ready)
+	for _, s := range ready {
 		r.begin(s)
 	}
 }
@@ -125,8 +150,8 @@ func (r *roster) group(built []*session) {
 
 // tests says whether a session of the member to an address goes on.
 func (m *member) tests(at netip.AddrPort) bool {
-	for e := range m.sessions {
-		if e.at == at {
+	for e, s := range m.sessions {
+		if e.at == at && s.seat.begun {
 			return true
 		}
 	}
@@ -137,12 +162,16 @@ func (m *member) tests(at netip.AddrPort) bool {
 func (r *roster) begin(s *session) {
 	m, e := s.seat.member, s.seat.endpoint
 	m.sessions[e] = s
-	for _, other := range s.seat.link.seats[s.target.Address] {
+	s.seat.begun = true
+	for _, other := range s.seat.link.seats[s.peer] {
 		if other != s && !other.seat.leaving { // further ones share already
 			s.share()
 			other.share()
 			break
 		}
+	}
+	if s.peer != s.place() {
+		s.seat.link.seats.add(s.peer, s)
 	}
 	s.beginAt(time.Now().Add(time.Duration(float64(min(s.plan.interval, maxSpread)) * r.phase())))
 	r.live++
@@ -155,12 +184,37 @@ func (r *roster) begin(s *session) {
 
 // end ends a session, which then waits for its last replies.
 func (r *roster) end(s *session, why string) {
+	if !s.seat.begun {
+		r.abandon(s)
+		return
+	}
+	r.depart(s)
+	s.end(time.Now(), why)
+	s.seat.link.order(call, s)
+}
+
+// cut ends a session that its reflector no longer serves. It says whether that
+// makes a difference.
+func (r *roster) cut(s *session, why string) bool {
+	r.depart(s)
+	early := s.cut(time.Now(), why)
+	s.seat.link.order(call, s)
+	return early
+}
+
+// abandon takes off a session that has not begun.
+func (r *roster) abandon(s *session) {
+	r.depart(s)
+	r.release(s)
+	r.unseat(s)
+}
+
+// depart has a session make way for another one in its place.
+func (r *roster) depart(s *session) {
 	r.leaving(s, true)
 	if m := s.seat.member; m.sessions[s.seat.endpoint] == s {
 		delete(m.sessions, s.seat.endpoint)
 	}
-	s.end(time.Now(), why)
-	s.seat.link.order(call, s)
 }
 
 // leaving says whether a session is to end: then it is not in the way of one that
@@ -184,6 +238,7 @@ func (r *roster) remove(s *session) {
 		delete(m.sessions, s.seat.endpoint)
 	}
 	s.seat.link.order(leave, s)
+	r.release(s)
 	r.unseat(s)
 }
 
@@ -192,7 +247,8 @@ func (r *roster) remove(s *session) {
 func (r *roster) unseat(s *session) {
 	r.leaving(s, true)
 	l := s.seat.link
-	drop(l.seats, s.target.Address, s)
+	drop(l.seats, s.place(), s)
+	drop(l.seats, s.peer, s)
 	if len(l.seats) == 0 && r.p.cfg.Continuous {
 		r.sockets.close(l)
 	}

@@ -28,7 +28,8 @@ type plan struct {
 	spin     bool   // before each packet, for microseconds
 }
 
-// session is one test session: the Session-Sender's side of RFC 8762.
+// session is one test session: the Session-Sender's side of RFC 8762, or of RFC
+// 5357.
 type session struct {
 	plan
 	out   sender
@@ -37,9 +38,11 @@ type session struct {
 	pool  *pool         // where intervals come from
 	seen  func(Reply)   // takes each reply to a packet; must not wait; may be nil
 
-	counters *counters  // of the test
-	mac      *stamp.MAC // nil: not authenticated; the link's
-	direct   []byte     // of payload: the value of a Direct Measurement TLV
+	counters *counters      // of the test
+	peer     netip.AddrPort // where packets go: the target's address, but in twamp mode
+	mac      *stamp.MAC     // nil: not authenticated by STAMP; the link's
+	terms    *terms         // nil: not agreed on by TWAMP-Control; the link's
+	direct   []byte         // of payload: the value of a Direct Measurement TLV
 
 	// owned by the maker of reports
 	throttled time.Duration // of the process, when the last report was made
@@ -103,7 +106,7 @@ func newSession(p plan, out sender, done func(*sealed), seen func(Reply)) *sessi
 		inFlight = min(inFlight, p.count)
 	}
 	s := &session{
-		plan: p, out: out, done: done, seen: seen,
+		plan: p, peer: p.target.Address, out: out, done: done, seen: seen,
 		ring: newRing(2 * inFlight), interval: newInterval(),
 		source: out.address().Addr(), throttled: throttled(), drops: out.drops(), turn: -1, counters: new(counters), pool: new(pool),
 	}
@@ -203,6 +206,20 @@ func (s *session) end(now time.Time, why string) {
 	}
 	s.stop(now)
 	s.reports()
+}
+
+// cut ends a session that its reflector no longer serves: also one that has sent
+// all, and waits for replies. It says whether the session ends early by that.
+func (s *session) cut(now time.Time, why string) (early bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	early = !s.stopped || s.open < s.ring.next
+	if early && s.ended == "" {
+		s.ended = why
+	}
+	s.stop(now)
+	s.reports()
+	return early
 }
 
 // share says that the session has an address and a port in common with

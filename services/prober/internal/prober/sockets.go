@@ -1,6 +1,7 @@
 package prober
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -37,6 +38,9 @@ type sockets struct {
 
 // choose gives the link for a session.
 func (ss *sockets) choose(local netip.AddrPort, p *plan) (*link, error) {
+	if p.mode == ModeTWAMP {
+		return ss.chooseAlone(local, p.target.Address.Addr())
+	}
 	all := ss.links[local]
 	for _, l := range all {
 		if l.free(p.target.Address) {
@@ -59,6 +63,29 @@ func (ss *sockets) choose(local netip.AddrPort, p *plan) (*link, error) {
 	return nil, fmt.Errorf("prober: too many tests of %v from one own port, which only an SSID of its own would tell apart: "+
 		"give each another source port or, in stamp mode, another ssid", p.target.Address)
 }
+
+// chooseAlone gives the link for a session that is to be the only one from an own
+// port to an address. If need be one makes way that waits for its last replies.
+func (ss *sockets) chooseAlone(local netip.AddrPort, to netip.Addr) (*link, error) {
+	all, at := ss.links[local], netip.AddrPortFrom(to, 0)
+	for _, l := range all {
+		if len(l.seats[at]) == 0 {
+			return l, nil
+		}
+	}
+	if len(all) == 0 || local.Port() == 0 && len(all) < maxSockets {
+		return ss.add(local)
+	}
+	for _, l := range all {
+		if l.free(at) {
+			return l, nil
+		}
+	}
+	return nil, fmt.Errorf("prober: too many tests of %v from one own address or port in twamp mode: give each another source port", to)
+}
+
+// errTaken means that a server chose the port of another session.
+var errTaken = errors.New("prober: the server chose a port to which another session tests from the same own port")
 
 func (ss *sockets) add(local netip.AddrPort) (*link, error) {
 	l, err := ss.open(local)
@@ -91,14 +118,22 @@ func (ss *sockets) closeAll() {
 // their last replies. The roster's.
 type seats map[netip.AddrPort][]*session
 
+func (x seats) add(peer netip.AddrPort, s *session) { x[peer] = append(x[peer], s) }
+
+// taken says whether there is a session to an address.
+func (x seats) taken(peer netip.AddrPort) bool { return len(x[peer]) > 0 }
+
 // free says that no session to an address goes on.
 func (x seats) free(peer netip.AddrPort) bool {
 	return !slices.ContainsFunc(x[peer], func(s *session) bool { return !s.seat.leaving })
 }
 
-// has says whether a session to an address has an SSID and goes on.
+// has says whether a session to an address goes on that has an SSID, or shares
+// with none.
 func (x seats) has(peer netip.AddrPort, ssid uint16) bool {
-	return slices.ContainsFunc(x[peer], func(s *session) bool { return !s.seat.leaving && s.ssid == ssid })
+	return slices.ContainsFunc(x[peer], func(s *session) bool {
+		return !s.seat.leaving && (s.ssid == ssid || s.mode == ModeTWAMP)
+	})
 }
 
 // open opens a socket.

@@ -9,6 +9,7 @@ import (
 	"tinytwamp/shared/events"
 	"tinytwamp/shared/service"
 	"tinytwamp/shared/stamp"
+	"tinytwamp/shared/twamp"
 )
 
 // Test says how a target is tested. By its tags it is a part of the settings,
@@ -25,21 +26,27 @@ type Test struct {
 	Source         Source        `env:"SOURCE" default:"any" arg:"ADDRESS" group:"Test" help:"Own address to send from, with or without a port, for instance 192.0.2.1, [2001:db8::1]:862 or :862."`
 	SourcePorts    Ports         `env:"SOURCE_PORTS" default:"none" arg:"PORTS" group:"Test" list:"true" help:"Own ports to send from, for instance 50000-50007: a session for each, which routers that spread flows over several paths (ECMP) take different ways; each is reported by itself, and all together."`
 
-	Mode      Mode       `env:"MODE" envDefault:"stamp" arg:"MODE" group:"Packets" help:"Protocol: stamp (RFC 8762) or light (TWAMP Light, RFC 5357)."`
-	Size      int        `env:"SIZE" envDefault:"0" arg:"OCTETS" group:"Packets" help:"UDP payload of a packet, 44 to 65507; 0: as the message needs."`
+	Mode      Mode       `env:"MODE" envDefault:"stamp" arg:"MODE" group:"Packets" help:"Protocol: stamp (RFC 8762), light (TWAMP Light, RFC 5357 appendix I), or twamp (RFC 5357): the target's port is that of TWAMP-Control (TCP), by which a session is agreed on."`
+	Size      int        `env:"SIZE" envDefault:"0" arg:"OCTETS" group:"Packets" help:"UDP payload of a packet, 44 to 65507, in twamp mode from 14, or 48 if packets are authenticated or encrypted; 0: as the message needs, and no less than a reply."`
 	TLV       TLVs       `env:"TLV" default:"none" arg:"LIST" group:"Packets" list:"true" help:"Extensions of RFC 8972 to ask for: follow-up (a reply tells when the one before it really left, by the reflector's kernel), cos (DSCP and ECN with which a request arrived), location (addresses and ports with which it arrived: finds NAT), timestamp-info (where the reflector's timestamps come from), direct (packets as both ends count them), access-3gpp or access-non-3gpp (Access Report)."`
 	Padding   Padding    `env:"PADDING" envDefault:"message" arg:"WHAT" group:"Packets" help:"What fills a packet behind its base: message, zero or random."`
 	Message   string     `env:"MESSAGE" envDefault:"TWAMP test message" arg:"TEXT" group:"Packets" help:"Readable message in each packet, which the reflector logs; at most 256 octets."`
 	DSCP      stamp.DSCP `env:"DSCP" envDefault:"0" arg:"DSCP" group:"Packets" help:"Differentiated services code point of the packets: 0 to 63, or a name such as EF, AF41 or CS1."`
-	Timestamp Format     `env:"TIMESTAMP" envDefault:"ntp" arg:"FORMAT" group:"Packets" help:"Format of the sender's timestamps: ntp or ptp (RFC 8186)."`
+	Timestamp Format     `env:"TIMESTAMP" envDefault:"ntp" arg:"FORMAT" group:"Packets" help:"Format of the sender's timestamps: ntp or, but in twamp mode, ptp (RFC 8186)."`
 	SSID      uint16     `env:"SSID" envDefault:"0" arg:"ID" group:"Packets" help:"Session-Sender identifier (RFC 8972) of the first session, from which those of further ones count up; 0: random ones."`
 	ZeroSSID  ZeroSSID   `env:"ZERO_SSID" envDefault:"continue" arg:"WHAT" group:"Packets" help:"What to do with a session whose replies come without the SSID, as old reflectors send them: continue, or stop."`
 
-	Auth    Auth   `env:"AUTH" envDefault:"none" arg:"MODE" group:"Packets" help:"Least protection of packets that is accepted: none, or authenticated (RFC 8762). With none they are authenticated as well if the key file has a key for the target."`
-	KeyFile string `env:"KEY_FILE" default:"none" arg:"FILE" group:"Packets" help:"Keys of authenticated mode, one selector and key a line: * or ssid:4660 or a prefix of targets, then hexadecimal digits. The first that fits wins, as in the reflector's -keys-file. Not readable by all."`
+	ReflectOctets   int  `env:"REFLECT_OCTETS" envDefault:"0" arg:"OCTETS" group:"Packets" help:"In twamp mode: octets of padding that must come back in each reply (RFC 6038); 0: it does not matter. A server that does not offer it is an error."`
+	SymmetricalSize bool `env:"SYMMETRICAL_SIZE" envDefault:"false" group:"Packets" help:"In twamp mode: padding stands where the reply has it (RFC 6038), so that packets are as long as replies. A server that does not offer it is an error."`
 
-	keys   stamp.Keys // of KeyFile, once checked
-	keysOf string     // the file that they were read from; empty: none
+	Auth    Auth   `env:"AUTH" envDefault:"none" arg:"MODE" group:"Packets" help:"Least protection that is accepted: none, or authenticated (RFC 8762), and in twamp mode also mixed (of TWAMP-Control alone, RFC 5618) or encrypted. With a key there is the strongest that both ends can."`
+	KeyFile string `env:"KEY_FILE" default:"none" arg:"FILE" group:"Packets" help:"Keys of authenticated mode, one selector and key a line: * or ssid:4660 or a prefix of targets, then hexadecimal digits. The first that fits wins, as in the reflector's -keys-file. In twamp mode one key id and passphrase a line, as in the reflector's -passphrase-file. Not readable by all."`
+	KeyID   string `env:"KEY_ID" default:"the only one" arg:"ID" group:"Packets" help:"In twamp mode: which passphrase of the key file to use, if it has several."`
+
+	// Of the key file, once checked.
+	keys        stamp.Keys        // in stamp mode
+	passphrases twamp.Passphrases // in twamp mode
+	keysOf      keyFile           // where they were read from
 }
 
 // Bounds of settings.
@@ -79,18 +86,55 @@ func (t *Test) Check() []service.Problem {
 		bad("FAMILY", "must be that of the source address %v, or any", a)
 	}
 	t.checkAuth(bad)
+	t.checkSize(bad)
+	t.checkMode(bad)
+	if len(t.Message) > stamp.MaxMessage || !utf8.ValidString(t.Message) || strings.ContainsRune(t.Message, 0) {
+		bad("MESSAGE", "must be text of at most %d octets", stamp.MaxMessage)
+	}
+	return problems
+}
+
+// checkSize finds sizes that packets cannot have.
+func (t *Test) checkSize(bad func(variable, format string, args ...any)) {
+	if t.Mode == ModeTWAMP {
+		if t.ReflectOctets < 0 || t.ReflectOctets == 1 || t.ReflectOctets > maxReflect {
+			bad("REFLECT_OCTETS", "must be 0, or from 2 to %d", maxReflect)
+			return
+		}
+		if t.Size > MaxSize {
+			bad("SIZE", "must be at most %d", MaxSize)
+		} else if _, err := t.twampPayload(t.Auth.mode()|t.extensions(), 0); err != nil {
+			bad("SIZE", "%v", err)
+		}
+		return
+	}
 	if t.Size != 0 && (t.Size < stamp.BaseSize || t.Size > MaxSize) {
 		bad("SIZE", "must be 0, or from %d to %d", stamp.BaseSize, MaxSize)
 	} else if _, err := t.payload(t.Auth == Authenticated); err != nil {
 		bad("SIZE", "%v", err)
 	}
+}
+
+// checkMode finds settings that the mode does not know.
+func (t *Test) checkMode(bad func(variable, format string, args ...any)) {
 	if t.TLV != (TLVs{}) && t.Mode != ModeSTAMP {
 		bad("TLV", "must be empty but in stamp mode")
 	}
-	if len(t.Message) > stamp.MaxMessage || !utf8.ValidString(t.Message) || strings.ContainsRune(t.Message, 0) {
-		bad("MESSAGE", "must be text of at most %d octets", stamp.MaxMessage)
+	if t.Mode != ModeTWAMP {
+		if t.ReflectOctets != 0 {
+			bad("REFLECT_OCTETS", "must be 0 but in twamp mode")
+		}
+		if t.SymmetricalSize {
+			bad("SYMMETRICAL_SIZE", "must be false but in twamp mode")
+		}
+		return
 	}
-	return problems
+	if t.SSID != 0 {
+		bad("SSID", "must be 0 in twamp mode, where the server chooses a session identifier")
+	}
+	if t.Timestamp.Format != stamp.NTP {
+		bad("TIMESTAMP", "must be ntp in twamp mode")
+	}
 }
 
 // family is that of a name's addresses which are tested: the source's, if there

@@ -99,7 +99,7 @@ func TestEveryKey(t *testing.T) {
 	for i, key := range service.Keys(&standard) {
 		value, ok := values[key.Name]
 		switch key.Name {
-		case "auth": // needs the other one: below
+		case "auth", "key_id", "reflect_octets", "symmetrical_size": // need others: below
 			continue
 		case "key_file":
 			value, ok = strconv.Quote(file), true
@@ -124,6 +124,36 @@ func TestEveryKey(t *testing.T) {
 		if !reflect.DeepEqual(list, inherited) {
 			t.Errorf("%s: %s: in the defaults it makes %+v", key.Name, value, inherited)
 		}
+	}
+}
+
+// A target can be tested with TWAMP beside others that are not, also with a key
+// file that has another form than theirs.
+func TestTWAMPTarget(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	list := read(t, fmt.Sprintf(`
+defaults: {mode: twamp, auth: mixed, key_file: %q, key_id: ann, symmetrical_size: true}
+targets:
+  - {address: a.example, reflect_octets: 20}
+  - {address: b.example, auth: encrypted, key_id: joe}
+  - {address: c.example, mode: stamp, auth: authenticated, key_file: %q, key_id: "", symmetrical_size: false}
+`, write("passphrases", "joe open sesame\nann other\n"), write("keys", "* 000102030405060708090a0b0c0d0e0f")))
+	if a := list[0].Test; a.Mode != prober.ModeTWAMP || a.Auth != prober.Mixed || a.KeyID != "ann" || a.ReflectOctets != 20 || !a.SymmetricalSize {
+		t.Errorf("a is %+v", a)
+	}
+	if b := list[1].Test; b.Auth != prober.Encrypted || b.KeyID != "joe" || b.ReflectOctets != 0 {
+		t.Errorf("b is %+v", b)
+	}
+	if c := list[2].Test; c.Mode != prober.ModeSTAMP || c.Auth != prober.Authenticated || c.KeyID != "" {
+		t.Errorf("c is %+v", c)
 	}
 }
 
