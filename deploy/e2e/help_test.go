@@ -74,7 +74,7 @@ func TestExamplesOfHelp(t *testing.T) {
 			examples++
 		}
 	}
-	if examples != 5 {
+	if examples != 6 {
 		t.Errorf("%d examples", examples)
 	}
 	if b, err := os.ReadFile(filepath.Join(folder, "result.json")); err != nil || !strings.Contains(string(b), `"mode":"light"`) {

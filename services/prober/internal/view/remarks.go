@@ -38,8 +38,14 @@ func answerRemarks(e *events.RTT) (all []remark) {
 		all = append(all, remark{clean(i.Text), text})
 	}
 	if noAnswer(e) && len(e.ICMP) == 0 {
-		all = append(all, remark{"no answer", "no reply at all: does a reflector listen there, and do firewalls let UDP port " +
-			fmt.Sprintf("%d through, there and back?", e.Target.Address.Port())})
+		all = append(all, remark{"no answer", silence(e)})
+	}
+	if e.Report.Cut && e.Session.Mode == "twamp" && e.Report.Why != "" {
+		all = append(all, remark{"cut", "the test ended early: " + clean(e.Report.Why)})
+	}
+	if e.Unreflected > 0 {
+		all = append(all, remark{"unreflected", many(e.Unreflected, "reply") +
+			" without the octets of the packet that must come back (-reflect-octets): the reflector does not return them, or they were changed on the way"})
 	}
 	if e.Unexpected > 0 {
 		all = append(all, remark{"unexpected", many(e.Unexpected, "datagram") +
@@ -50,6 +56,15 @@ func answerRemarks(e *events.RTT) (all []remark) {
 			" with times at the reflector that cannot be, longer than the round trip or backwards: counted, but without delays"})
 	}
 	return all
+}
+
+// silence is what may be the matter where nobody answers.
+func silence(e *events.RTT) string {
+	const through = "through, there and back?"
+	if e.Session.Mode == "twamp" {
+		return fmt.Sprintf("no reply at all, though the server agreed to the test: do firewalls let UDP port %d %s", e.Session.Port, through)
+	}
+	return fmt.Sprintf("no reply at all: does a reflector listen there, and do firewalls let UDP port %d %s", e.Target.Address.Port(), through)
 }
 
 // noAnswer says whether nothing came back though packets left.

@@ -19,6 +19,14 @@ func TestRemarks(t *testing.T) {
 		words  string
 	}{
 		{func(e *events.RTT) { e.Received, e.Lost = 0, 10 }, "no answer", "firewalls let UDP port 862 through"},
+		{func(e *events.RTT) {
+			e.Received, e.Lost, e.Session.Mode, e.Session.Port = 0, 10, "twamp", 18760
+			e.LostForward, e.LostBackward = new(uint64(0)), new(uint64(0))
+		}, "no answer", "agreed to the test: do firewalls let UDP port 18760 through"},
+		{func(e *events.RTT) {
+			e.Session.Mode, e.Report = "twamp", events.Report{Cut: true, Why: "its control connection was lost"}
+		}, "cut", "ended early: its control connection was lost"},
+		{func(e *events.RTT) { e.Unreflected = 2 }, "unreflected", "2 replies without the octets"},
 		{func(e *events.RTT) { e.ICMP = []events.ICMP{{Text: "packet too big", MTU: 1400, Count: 1}} }, "packet too big", "(1 time); the way takes packets of 1,400 octets"},
 		{func(e *events.RTT) { e.ICMP = []events.ICMP{{Text: "port unreachable", Count: 2}} }, "port unreachable", "no reflector listens there"},
 		{func(e *events.RTT) { e.HMACFailed = 3 }, "bad HMAC", "3 replies with a wrong HMAC"},

@@ -52,16 +52,21 @@ func tail(address string, room int) string {
 	return address
 }
 
-func protocol(mode string) string {
-	if mode == "light" {
-		return "TWAMP Light"
+// protocol names a session's, and how it is protected if it is.
+func protocol(s *events.Session) string {
+	name := strings.ToUpper(clean(s.Mode))
+	if s.Mode == "light" {
+		name = "TWAMP Light"
 	}
-	return strings.ToUpper(clean(mode))
+	if s.Auth != "none" && s.Auth != "" {
+		name += ", " + clean(s.Auth)
+	}
+	return name
 }
 
 // begunText announces a session.
 func begunText(e *events.RTT, path bool, s style) string {
-	return join(fold(fmt.Sprintf("%s: %s, %s octets every %v", place(e, path, s.columns-len(":")), protocol(e.Session.Mode),
+	return join(fold(fmt.Sprintf("%s: %s, %s octets every %v", place(e, path, s.columns-len(":")), protocol(&e.Session),
 		count(uint64(e.Session.Size)), time.Duration(e.Session.IntervalNs)), s.columns, indent))
 }
 

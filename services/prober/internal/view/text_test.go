@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"tinytwamp/services/prober/internal/prober"
+	"tinytwamp/shared/events"
 )
 
 func TestDuration(t *testing.T) {
@@ -162,6 +163,20 @@ func TestProgressLine(t *testing.T) {
 	} {
 		if got := progressLine(c.progress, time.Minute, 100); got != c.want {
 			t.Errorf("%+v is %q, want %q", c.progress, got, c.want)
+		}
+	}
+}
+
+// Who reads sees what was agreed on.
+func TestProtocol(t *testing.T) {
+	for want, s := range map[string]events.Session{
+		"TWAMP, encrypted":     {Mode: "twamp", Auth: "encrypted"},
+		"TWAMP":                {Mode: "twamp", Auth: "none"},
+		"STAMP, authenticated": {Mode: "stamp", Auth: "authenticated"},
+		"TWAMP Light":          {Mode: "light", Auth: "none"},
+	} {
+		if got := protocol(&s); got != want {
+			t.Errorf("%+v is %q, want %q", s, got, want)
 		}
 	}
 }
