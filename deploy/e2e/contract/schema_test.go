@@ -133,9 +133,13 @@ func everyObject(schema map[string]any, path string, visit func(path string, obj
 
 // optional are the fields that an event may leave out.
 var optional = map[string][]string{
-	events.TypeRTT: {".data.samples", ".data.samples_cut", ".data.session.paths", ".data.target.labels", ".data.target.labels.rack", ".data.target.labels.site", ".data.icmp[].mtu"},
+	events.TypeRTT: {
+		".data.samples", ".data.samples_cut", ".data.session.paths", ".data.session.sid", ".data.session.reflector_port",
+		".data.report.why", ".data.unreflected", ".data.target.labels", ".data.target.labels.rack", ".data.target.labels.site", ".data.icmp[].mtu",
+	},
 	events.TypeLog: {
 		".data.records[].sequence", ".data.records[].size", ".data.records[].message", ".data.records[].reason", ".data.records[].count", ".data.records[].result",
+		".data.records[].mode", ".data.records[].key_id", ".data.records[].sid",
 	},
 }
 
