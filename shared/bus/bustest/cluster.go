@@ -24,16 +24,16 @@ type Cluster struct {
 func NewCluster(t testing.TB, n int) *Cluster {
 	t.Helper()
 	c := &Cluster{t: t}
+	var ports []int
 	var routes []string
 	for range n {
-		routes = append(routes, fmt.Sprintf("nats://127.0.0.1:%d", freePort(t)))
+		ports = append(ports, freePort(t))
+		routes = append(routes, fmt.Sprintf("nats://127.0.0.1:%d", ports[len(ports)-1]))
 	}
-	for i, route := range routes {
-		_, port, _ := strings.Cut(strings.TrimPrefix(route, "nats://"), ":")
+	for i, port := range ports {
 		c.Nodes = append(c.Nodes, newServer(t, func(o *server.Options) {
 			o.ServerName = fmt.Sprintf("node-%d", i)
-			o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", NoAdvertise: true}
-			fmt.Sscan(port, &o.Cluster.Port)
+			o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: port, NoAdvertise: true}
 			o.Routes = server.RoutesFromStr(strings.Join(routes, ","))
 		}))
 	}
