@@ -4,12 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"tinytwamp/shared/events"
@@ -51,7 +48,7 @@ func openSpool(dir string, limit int64, log *slog.Logger) (s *spool, corrupt int
 			s.close()
 		}
 	}()
-	aside, err := s.files(corruptSuffix)
+	aside, err := filesIn(s.dir, corruptSuffix)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -59,7 +56,7 @@ func openSpool(dir string, limit int64, log *slog.Logger) (s *spool, corrupt int
 		number, _ := numberOf(path, corruptSuffix)
 		s.number = max(s.number, number) // not to be used again
 	}
-	left, err := s.files(segmentSuffix)
+	left, err := filesIn(s.dir, segmentSuffix)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -75,23 +72,6 @@ func openSpool(dir string, limit int64, log *slog.Logger) (s *spool, corrupt int
 	}
 	s.tidy(log)
 	return s, corrupt, nil
-}
-
-// files lists the folder's files with a suffix, oldest first.
-func (s *spool) files(suffix string) (paths []string, err error) {
-	entries, err := os.ReadDir(s.dir)
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), suffix) {
-			paths = append(paths, filepath.Join(s.dir, e.Name()))
-		}
-	}
-	return paths, err
-}
-
-// numberOf reads the number of a segment from its name.
-func numberOf(path, suffix string) (number uint64, ok bool) {
-	number, err := strconv.ParseUint(strings.TrimSuffix(filepath.Base(path), suffix), 10, 64)
-	return number, err == nil && number < math.MaxUint64
 }
 
 func createFile(path string) (file, error) {
@@ -254,7 +234,7 @@ func (s *spool) remove(seg *segment) error {
 
 // limitSetAside removes the oldest of the segments that were set aside.
 func (s *spool) limitSetAside() error {
-	paths, err := s.files(corruptSuffix)
+	paths, err := filesIn(s.dir, corruptSuffix)
 	for ; len(paths) > maxSetAside; paths = paths[1:] {
 		err = errors.Join(err, os.Remove(paths[0]))
 	}

@@ -3,8 +3,11 @@ package bus
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -32,4 +35,21 @@ func lockFolder(path string) (*os.File, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return lock, nil
+}
+
+// filesIn lists the files of a folder with a suffix, oldest first.
+func filesIn(dir, suffix string) (paths []string, err error) {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), suffix) {
+			paths = append(paths, filepath.Join(dir, e.Name()))
+		}
+	}
+	return paths, err
+}
+
+// numberOf reads the number of a segment from its name.
+func numberOf(path, suffix string) (number uint64, ok bool) {
+	number, err := strconv.ParseUint(strings.TrimSuffix(filepath.Base(path), suffix), 10, 64)
+	return number, err == nil && number < math.MaxUint64
 }
