@@ -9,13 +9,17 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/semaphore"
 
 	"tinytwamp/shared/events"
 )
 
 const (
-	maxBatch      = 512 // deliveries that Next returns at most
-	pullMessages  = 1024
+	maxBatch      = 1024     // deliveries that Next returns at most
+	maxBatchBytes = 8 << 20  // octets of these, but for the last
+	maxQueueBytes = 16 << 20 // of deliveries that wait for Next
+	pullMessages  = 256      // of any size: with a limit in octets nats.go 1.55 drops messages when it is full (the server then ends each pull with a status, for which its channel has no room)
+	closeTimeout  = 3 * time.Second
 	pullExpiry    = 10 * time.Second
 	pullHeartbeat = 2 * time.Second // two missing ones renew a pull that a server has forgotten
 )
@@ -23,14 +27,21 @@ const (
 // Consumer takes messages from the stream in the name of a durable. One
 // goroutine calls Next; deliveries may be acknowledged from any.
 type Consumer struct {
+	conn     *Conn
 	consumer jetstream.Consumer
 	stream   jetstream.Stream
 	messages jetstream.MessagesContext
+	claim    *claim
 
 	deliveries chan Delivery
-	stop       chan struct{}
+	room       *semaphore.Weighted // octets of deliveries
+	ctx        context.Context     // ends with Close
+	cancel     context.CancelFunc
+	workers    sync.WaitGroup
 	once       sync.Once
 	err        error // why deliveries was closed
+	lost       chan struct{}
+	lostErr    error // why lost was closed
 }
 
 // Delivery is one message of the stream. It is handed out again until it is
@@ -52,8 +63,13 @@ type Delivery struct {
 // if it is lost on the way the message comes again.
 func (d Delivery) Ack() error { return answered(d.msg.Ack()) }
 
-// Nak asks for the message again after a delay.
-func (d Delivery) Nak(delay time.Duration) error { return answered(d.msg.NakWithDelay(delay)) }
+// Nak asks for the message again after a delay; 0: at once.
+func (d Delivery) Nak(delay time.Duration) error {
+	if delay == 0 {
+		return answered(d.msg.Nak())
+	}
+	return answered(d.msg.NakWithDelay(delay))
+}
 
 // Term says that the message will never be dealt with.
 func (d Delivery) Term(reason string) error { return answered(d.msg.TermWithReason(reason)) }
@@ -70,16 +86,19 @@ type ConsumerState struct {
 	StreamCreated time.Time // tells a stream from another one of the same name
 	AckFloor      uint64    // all messages of the stream up to this sequence are dealt with
 	Pending       uint64    // messages that were never handed out
+
+	Unacknowledged int // messages that were handed out, and are not dealt with yet
 }
 
 // Consumer opens a durable consumer that [Conn.Init] made; [ErrMissing]: it, or
-// the stream, is not there. It waits for the server until ctx ends.
+// the stream, is not there; [ErrTaken]: another process has it. It waits for the
+// server until ctx ends.
 func (c *Conn) Consumer(ctx context.Context, durable string) (*Consumer, error) {
 	js, err := jetstream.New(c.nc)
 	if err != nil {
 		return nil, fmt.Errorf("bus: consumer %s: %w", durable, err)
 	}
-	k := &Consumer{deliveries: make(chan Delivery, maxBatch), stop: make(chan struct{})}
+	k := &Consumer{conn: c, deliveries: make(chan Delivery, maxBatch), room: semaphore.NewWeighted(maxQueueBytes), lost: make(chan struct{})}
 	err = c.ask(ctx, func() error {
 		if k.stream, err = js.Stream(ctx, events.StreamName); err != nil {
 			return err
@@ -93,6 +112,9 @@ func (c *Conn) Consumer(ctx context.Context, durable string) (*Consumer, error) 
 	if err != nil {
 		return nil, fmt.Errorf("bus: consumer %s: %w", durable, err)
 	}
+	if k.claim, err = c.takeClaim(ctx, durable); err != nil {
+		return nil, err
+	}
 	k.messages, err = k.consumer.Messages(
 		jetstream.PullMaxMessages(pullMessages),
 		jetstream.PullExpiry(pullExpiry),
@@ -100,14 +122,17 @@ func (c *Conn) Consumer(ctx context.Context, durable string) (*Consumer, error) 
 		jetstream.WithMessagesErrOnMissingHeartbeat(false), // it pulls again by itself
 	)
 	if err != nil {
+		k.claim.release()
 		return nil, fmt.Errorf("bus: consumer %s: %w", durable, err)
 	}
-	go k.pump()
+	k.ctx, k.cancel = context.WithCancel(context.Background())
+	k.workers.Go(k.pump)
+	k.workers.Go(k.guard)
 	return k, nil
 }
 
 // pump moves messages into a channel, so that Next can take what is there
-// without waiting for more.
+// without waiting for more. Once the consumer is closed it gives them back.
 func (k *Consumer) pump() {
 	defer close(k.deliveries)
 	for {
@@ -121,10 +146,34 @@ func (k *Consumer) pump() {
 			k.err = err
 			return
 		}
+		if k.room.Acquire(k.ctx, d.weight()) != nil {
+			_ = d.Nak(0) // if it is lost the message comes again later
+			continue
+		}
 		select {
 		case k.deliveries <- d:
-		case <-k.stop:
-			k.err = ErrClosed
+		case <-k.ctx.Done():
+			_ = d.Nak(0)
+		}
+	}
+}
+
+// weight is what a delivery takes of the room.
+func (d Delivery) weight() int64 { return int64(min(len(d.Body), maxQueueBytes)) }
+
+// guard gives the consumer up when somebody else turns out to have it.
+func (k *Consumer) guard() {
+	ticker := time.NewTicker(claimInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-k.ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if err := k.claim.check(k.ctx, claimTogether); errors.Is(err, ErrTaken) {
+			k.lostErr = err
+			close(k.lost)
 			return
 		}
 	}
@@ -152,26 +201,31 @@ func delivery(msg jetstream.Msg) (Delivery, error) {
 }
 
 // Next waits for a message, and returns it with those that are there already:
-// at least 1, at most 512. An outage of the server makes it wait. It ends with
-// ctx, and fails when the consumer was deleted or closed.
+// at least 1, at most 1,024. An outage of the server makes it wait. It ends with
+// ctx, and fails when the consumer was deleted or closed, or is [ErrTaken].
 func (k *Consumer) Next(ctx context.Context) ([]Delivery, error) {
 	var batch []Delivery
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	case <-k.lost:
+		return nil, k.lostErr
 	case d, ok := <-k.deliveries:
 		if !ok {
 			return nil, fmt.Errorf("bus: next message: %w", k.err)
 		}
 		batch = append(batch, d)
 	}
-	for len(batch) < maxBatch {
+	size := batch[0].weight()
+	defer func() { k.room.Release(size) }()
+	for len(batch) < maxBatch && size < maxBatchBytes {
 		select {
 		case d, ok := <-k.deliveries:
 			if !ok {
 				return batch, nil
 			}
 			batch = append(batch, d)
+			size += d.weight()
 		default:
 			return batch, nil
 		}
@@ -189,15 +243,38 @@ func (k *Consumer) State(ctx context.Context) (ConsumerState, error) {
 		StreamCreated: k.stream.CachedInfo().Created,
 		AckFloor:      info.AckFloor.Stream,
 		Pending:       info.NumPending,
+
+		Unacknowledged: info.NumAckPending,
 	}, nil
 }
 
-// Close ends the consumer's work here; the durable stays.
+// Close ends the consumer's work here; the durable stays. What was handed out
+// and not taken by Next is given back at once: whoever comes next need not wait
+// until the server misses it.
 func (k *Consumer) Close() {
 	k.once.Do(func() {
-		close(k.stop)
-		k.messages.Stop()
+		k.cancel()
+		connected := k.conn.Connected()
+		if connected {
+			k.messages.Drain()
+		} else {
+			k.messages.Stop()
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for d := range k.deliveries {
+				_ = d.Nak(0)
+			}
+			k.workers.Wait()
+		}()
+		select {
+		case <-done:
+		case <-time.After(closeTimeout): // the connection broke in the meantime; its end ends the rest
+		}
+		k.claim.release()
+		if connected {
+			_ = k.conn.nc.FlushTimeout(closeTimeout) // else they come again later
+		}
 	})
-	for range k.deliveries { // until pump has ended
-	}
 }
