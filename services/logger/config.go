@@ -16,11 +16,12 @@ import (
 
 // Config holds the settings of the logger.
 type Config struct {
-	Data       string        `env:"DATA" envDefault:"data" arg:"FOLDER" group:"Files" help:"Folder of the event files. One logger at a time has it."`
-	RotateSize service.Bytes `env:"ROTATE_SIZE" envDefault:"64MiB" arg:"SIZE" group:"Files" help:"A file that would grow larger is ended, and a new one begun."`
-	RotateAge  time.Duration `env:"ROTATE_AGE" envDefault:"24h" arg:"TIME" group:"Files" help:"A file that was begun so long ago is ended with the next event."`
-	RetainSize service.Bytes `env:"RETAIN_SIZE" envDefault:"10GiB" arg:"SIZE" group:"Files" help:"Room for all files: the oldest are removed. 0: no limit."`
-	RetainAge  time.Duration `env:"RETAIN_AGE" envDefault:"0s" arg:"TIME" group:"Files" help:"Files whose last event is older are removed. 0: no limit."`
+	Data        string        `env:"DATA" envDefault:"data" arg:"FOLDER" group:"Files" help:"Folder of the event files. One logger at a time has it."`
+	RotateSize  service.Bytes `env:"ROTATE_SIZE" envDefault:"64MiB" arg:"SIZE" group:"Files" help:"A file that would grow larger is ended, and a new one begun; also after a million events. 0: no limit."`
+	RotateAge   time.Duration `env:"ROTATE_AGE" envDefault:"24h" arg:"TIME" group:"Files" help:"A file that was begun so long ago is ended with the next event. 0: no limit."`
+	CompressAge time.Duration `env:"COMPRESS_AGE" envDefault:"1h" arg:"TIME" group:"Files" help:"A file that was ended so long ago is compressed, with zstd. 0: never."`
+	RetainSize  service.Bytes `env:"RETAIN_SIZE" envDefault:"10GiB" arg:"SIZE" group:"Files" help:"Room for all files: the oldest are removed, but none that is not acknowledged yet. 0: no limit."`
+	RetainAge   time.Duration `env:"RETAIN_AGE" envDefault:"0s" arg:"TIME" group:"Files" help:"Files whose last event is older are removed. 0: no limit."`
 
 	Consumer string   `env:"CONSUMER" envDefault:"logger" arg:"NAME" group:"Stream" help:"Name of the durable consumer. Each logger has its own: letters, digits, _ and -, at most 63."`
 	Filter   []string `env:"FILTER" default:"all" arg:"SUBJECTS" group:"Stream" help:"Subjects that the consumer takes, for instance twamp.v1.rtt.>. Used when the consumer is made."`
@@ -58,17 +59,16 @@ func (c *Config) checkFiles(wrong func(variable, format string, args ...any)) {
 	if c.Data == "" && !c.Init {
 		wrong("DATA", "must be the folder of the event files")
 	}
-	if c.RotateSize < 1 {
-		wrong("ROTATE_SIZE", "must be above 0")
-	}
-	if c.RotateAge <= 0 {
-		wrong("ROTATE_AGE", "must be above 0, not %s", c.RotateAge)
+	for _, age := range []struct {
+		variable string
+		value    time.Duration
+	}{{"ROTATE_AGE", c.RotateAge}, {"COMPRESS_AGE", c.CompressAge}, {"RETAIN_AGE", c.RetainAge}} {
+		if age.value < 0 {
+			wrong(age.variable, "must be 0 (off) or above, not %s", age.value)
+		}
 	}
 	if c.RetainSize != 0 && c.RetainSize < c.RotateSize {
 		wrong("RETAIN_SIZE", "must be 0 (no limit) or at least -rotate-size, %s, not %s", c.RotateSize, c.RetainSize)
-	}
-	if c.RetainAge < 0 {
-		wrong("RETAIN_AGE", "must be 0 (no limit) or above, not %s", c.RetainAge)
 	}
 }
 
@@ -140,11 +140,12 @@ func isFilter(f string) bool {
 
 func (c *Config) journal() journal.Options {
 	return journal.Options{
-		Dir:        c.Data,
-		RotateSize: int64(c.RotateSize),
-		RotateAge:  c.RotateAge,
-		RetainSize: int64(c.RetainSize),
-		RetainAge:  c.RetainAge,
+		Dir:         c.Data,
+		RotateSize:  int64(c.RotateSize),
+		RotateAge:   c.RotateAge,
+		CompressAge: c.CompressAge,
+		RetainSize:  int64(c.RetainSize),
+		RetainAge:   c.RetainAge,
 	}
 }
 

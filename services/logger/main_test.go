@@ -161,10 +161,10 @@ func TestBadSettingsAreReportedAtOnce(t *testing.T) {
 		{nil, []string{"nats-url"}},
 		{
 			[]string{
-				"-name", "a b", "-data", "", "-rotate-size", "x", "-rotate-age", "0s", "-retain-age", "-1s", "-consumer", "a.b",
+				"-name", "a b", "-data", "", "-rotate-size", "x", "-rotate-age", "-1s", "-compress-age", "-1s", "-retain-age", "-1s", "-consumer", "a.b",
 				"-filter", "twamp.v1.>,other.>", "-stream-replicas", "6", "-stream-max-age", "1ms", "-stream-storage", "tape", "-nats-auth-file", "f",
 			},
-			[]string{"name", "data", "rotate-size", "rotate-age", "retain-age", "consumer", "filter", "stream-replicas", "stream-max-age", "stream-storage", "nats-url", "nats-auth-file"},
+			[]string{"name", "data", "rotate-size", "rotate-age", "compress-age", "retain-age", "consumer", "filter", "stream-replicas", "stream-max-age", "stream-storage", "nats-url", "nats-auth-file"},
 		},
 		{[]string{"-nats-url", "nats://a", "-retain-size", "1MiB"}, []string{"retain-size"}},
 		{
@@ -207,7 +207,7 @@ func TestHelpHasEverySetting(t *testing.T) {
 	}
 	for _, f := range []string{
 		"name", "nats-url", "nats-creds", "nats-nkey", "nats-ca", "nats-cert", "nats-key", "outbox", "outbox-size", "log-file", "log-format",
-		"log-level", "admin", "nats-embedded", "nats-auth-file", "init", "consumer", "filter", "data", "rotate-size", "rotate-age", "retain-size",
+		"log-level", "admin", "nats-embedded", "nats-auth-file", "init", "consumer", "filter", "data", "rotate-size", "rotate-age", "compress-age", "retain-size",
 		"retain-age", "stream-replicas", "stream-storage", "stream-max-age", "stream-max-bytes",
 	} {
 		if !slices.ContainsFunc(strings.Fields(stdout.String()), func(w string) bool { return strings.Trim(w, ",") == "-"+f }) {

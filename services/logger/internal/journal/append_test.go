@@ -96,18 +96,3 @@ func TestFileThatCannotBeBegunIsTriedAgain(t *testing.T) {
 		t.Fatal(stored, err)
 	}
 }
-
-func TestWindowKeepsTheLast(t *testing.T) {
-	w := newWindow[int](3)
-	for _, k := range []int{1, 2, 2, 3, 4, 5} {
-		w.add(k)
-	}
-	for k, in := range map[int]bool{1: false, 2: false, 3: true, 4: true, 5: true} {
-		if w.has(k) != in {
-			t.Errorf("has(%d) = %v", k, !in)
-		}
-	}
-	if len(w.keys) != 3 {
-		t.Errorf("%d keys", len(w.keys))
-	}
-}

@@ -1,12 +1,14 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -14,19 +16,27 @@ import (
 // sequence of its first record, and for nothing that came with an event:
 // 20250329T140901.000Z-00000000000000000042.ndjson. Times only ever rise, also
 // when the clock is set back, so that names sort in the order of writing.
+//
+// Beside it, once it is ended, stands its index under the same name with .ids
+// behind it; and .zst in place of the file itself, once that is compressed.
 const (
 	stampLayout = "20060102T150405.000Z"
 	extension   = ".ndjson"
+	compressed  = ".zst"
+	indexed     = ".ids"
+	unfinished  = ".tmp" // of a compressed file or an index that is being written
 )
 
-var namePattern = regexp.MustCompile(`^(\d{8}T\d{6}\.\d{3}Z)-(\d{20})\.ndjson$`)
+var namePattern = regexp.MustCompile(`^(\d{8}T\d{6}\.\d{3}Z)-(\d{20})\.ndjson(\.zst|)$`)
 
 // file is a file of the journal.
 type file struct {
-	path  string
-	begun time.Time // UTC, milliseconds
-	first uint64    // sequence of the first record
-	size  int64     // octets of whole, lasting records
+	path   string    // without .zst
+	zipped bool      // it is at path.zst
+	begun  time.Time // UTC, milliseconds
+	first  uint64    // sequence of the first record
+	size   int64     // octets of whole, lasting records, as they are on the disk
+	summary
 }
 
 func newFile(dir string, begun time.Time, first uint64) file {
@@ -48,27 +58,47 @@ func parseName(dir, name string) (file, bool) {
 	if err != nil {
 		return file{}, false
 	}
-	return file{path: filepath.Join(dir, name), begun: begun, first: first}, true
+	path := filepath.Join(dir, strings.TrimSuffix(name, compressed))
+	return file{path: path, zipped: m[3] != "", begun: begun, first: first}, true
 }
 
-// listFiles returns the files of a journal, oldest first. Other files in the
-// folder are left alone.
+// data is where the records are.
+func (f file) data() string {
+	if f.zipped {
+		return f.path + compressed
+	}
+	return f.path
+}
+
+// room is what the file and its index take on the disk.
+func (f file) room() int64 { return f.size + f.indexSize() }
+
+// listFiles returns the files of a journal, oldest first. Of a file that is
+// there in both forms, as for a moment when it is compressed, it returns the
+// compressed one, which is whole: it has its name from when it was. Other files
+// in the folder are left alone.
 func listFiles(dir string) ([]file, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
 	var files []file
-	for _, e := range entries { // sorted by name
+	for _, e := range entries { // sorted by name, x.ndjson before x.ndjson.zst
 		f, ok := parseName(dir, e.Name())
 		if !ok {
 			continue
 		}
 		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) { // removed or compressed by the logger that writes here
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("journal: %w", err)
 		}
 		f.size = info.Size()
+		if n := len(files); n > 0 && files[n-1].path == f.path {
+			files = files[:n-1]
+		}
 		files = append(files, f)
 	}
 	return files, nil
@@ -79,48 +109,7 @@ func Files(dir string) ([]string, error) {
 	files, err := listFiles(dir)
 	paths := make([]string, 0, len(files))
 	for _, f := range files {
-		paths = append(paths, f.path)
+		paths = append(paths, f.data())
 	}
 	return paths, err
-}
-
-// outdated returns how many files, from the oldest on, are to go so that the
-// rest is neither larger than size nor older than age; 0 is no bound. The last
-// file always stays. A file is as old as its last record, which came before the
-// file behind it was begun.
-func outdated(files []file, size int64, age time.Duration, now time.Time) int {
-	var total int64
-	for _, f := range files {
-		total += f.size
-	}
-	n := 0
-	for ; n < len(files)-1; n++ {
-		tooLarge := size > 0 && total > size
-		tooOld := age > 0 && now.Sub(files[n+1].begun) > age
-		if !tooLarge && !tooOld {
-			break
-		}
-		total -= files[n].size
-	}
-	return n
-}
-
-// clockMargin is how far the clock of the NATS server may be from ours.
-const clockMargin = time.Hour
-
-// tail returns the newest files that hold what a redelivered message or a
-// retried event may be found in: at least the last tailSize octets, and all
-// records above the sequence floor of a stream that was made at created.
-func tail(files []file, floor uint64, created time.Time) []file {
-	var size int64
-	for i, f := range slices.Backward(files) {
-		if i < len(files)-1 && size >= tailSize {
-			next := files[i+1]
-			if next.first <= floor || next.begun.Before(created.Add(-clockMargin)) {
-				return files[i+1:]
-			}
-		}
-		size += f.size
-	}
-	return files
 }

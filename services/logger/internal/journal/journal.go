@@ -15,19 +15,26 @@ import (
 	"tinytwamp/services/logger/internal/folder"
 )
 
-// Options are where a journal is and how it grows. Sizes are in octets.
+// Options are where a journal is and how it grows. Sizes are in octets; 0 is no
+// bound, and never for an age.
 type Options struct {
-	Dir        string        // made if it is not there
-	RotateSize int64         // a file that would grow beyond it is ended
-	RotateAge  time.Duration // a file that was begun so long ago is ended
-	RetainSize int64         // of all files together; 0: no bound
-	RetainAge  time.Duration // of the last record of a file; 0: no bound
+	Dir         string        // made if it is not there
+	RotateSize  int64         // a file that would grow beyond it is ended
+	RotateAge   time.Duration // a file that was begun so long ago is ended
+	CompressAge time.Duration // a file that was ended so long ago is compressed
+	RetainSize  int64         // of all files together, as they are on the disk
+	RetainAge   time.Duration // of the last record of a file
 }
+
+// maxRecords bounds a file, since the ids of the last one are in memory: some
+// 40 octets for each.
+const maxRecords = 1 << 20
 
 // Stats is what a journal holds.
 type Stats struct {
-	Files int
-	Bytes int64
+	Files      int
+	Compressed int   // of these
+	Bytes      int64 // on the disk, with the indexes
 }
 
 // Journal is an open journal. One process at a time has it; others may read
@@ -36,15 +43,17 @@ type Journal struct {
 	options Options
 	log     *slog.Logger
 	release func() error
+	create  creator                  // opens a new file
+	synced  func(took time.Duration) // see [Journal.OnSync]
 
 	mu      sync.Mutex
-	known   *recent
-	scanned int     // how many of the last files known was read from, and those begun since
-	files   []file  // oldest first
-	out     handle  // writes to the last of files; nil: the next record begins a file
-	tainted bool    // out may hold more than the size of its file says
-	buf     []byte  // reused
-	create  creator // opens a new file
+	files   []file              // oldest first
+	out     handle              // writes to the last of files; nil: the next record begins one
+	ids     map[uint64]struct{} // of the last of files, while it has no index; nil: it has
+	highest uint64              // sequence in the files: a message above it was never here
+	acked   acknowledged
+	tainted bool   // out may hold more than the size of its file says
+	buf     []byte // reused
 }
 
 // handle is what a journal needs of the file that it writes.
@@ -81,22 +90,40 @@ func (j *Journal) open() error {
 	if err != nil {
 		return err
 	}
+	if err := sweep(j.options.Dir, files); err != nil {
+		return err
+	}
 	j.files = files
 	if err := j.reopen(); err != nil {
 		return err
 	}
-	if err := j.removeOld(time.Now(), 0); err != nil {
-		return err
+	for i := range j.files {
+		f := &j.files[i]
+		if i == len(j.files)-1 && j.ids != nil {
+			break
+		}
+		if f.summary, err = readSummary(*f); err != nil {
+			if err := j.reindex(f); err != nil {
+				return err
+			}
+		}
 	}
-	return j.scan(tail(j.files, ^uint64(0), time.Time{}))
+	for _, f := range j.files {
+		j.highest = max(j.highest, f.maxSeq)
+	}
+	return nil
 }
 
-// reopen makes the last file whole and goes on writing to it.
+// reopen makes the last file whole and goes on writing to it, unless it was
+// ended.
 func (j *Journal) reopen() error {
 	if len(j.files) == 0 {
 		return nil
 	}
 	last := &j.files[len(j.files)-1]
+	if _, err := readSummary(*last); err == nil || last.zipped {
+		return nil
+	}
 	size, err := repair(j.options.Dir, *last, j.log)
 	if err != nil {
 		return err
@@ -109,6 +136,9 @@ func (j *Journal) reopen() error {
 		j.files = j.files[:len(j.files)-1]
 		return nil
 	}
+	if last.summary, j.ids, err = j.scan(*last); err != nil {
+		return err
+	}
 	out, err := os.OpenFile(last.path, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
@@ -117,46 +147,72 @@ func (j *Journal) reopen() error {
 	return nil
 }
 
-// scan learns from files, which are the last ones, what they hold.
-func (j *Journal) scan(files []file) error {
-	j.known = newRecent()
+// scan reads what an index would tell of a file.
+func (j *Journal) scan(f file) (s summary, ids map[uint64]struct{}, err error) {
+	ids = make(map[uint64]struct{})
 	damaged := 0
-	for _, f := range files {
-		for line, err := range lines(f.path) {
-			if err != nil {
-				return err
-			}
-			var r struct {
-				Seq   uint64
-				Time  time.Time
-				Event struct{ ID string }
-			}
-			if json.Unmarshal(line, &r) != nil {
-				damaged++
-				continue
-			}
-			j.known.add(r.Seq, r.Time, r.Event.ID)
+	for line, err := range lines(f.data()) {
+		if err != nil && !errors.Is(err, ErrLine) {
+			return summary{}, nil, err
 		}
+		var r struct {
+			Seq   uint64
+			Time  time.Time
+			Event struct{ ID string }
+		}
+		if err != nil || json.Unmarshal(line, &r) != nil {
+			damaged++
+			continue
+		}
+		s.add(r.Seq, r.Time)
+		ids[hash(r.Event.ID)] = struct{}{}
 	}
 	if damaged > 0 {
-		j.log.Warn("some lines of the journal are no records, their events are lost", "lines", damaged, "dir", j.options.Dir)
+		j.log.Warn("some lines of the journal are no records, their events are lost", "lines", damaged, "file", f.data())
 	}
-	j.scanned = len(files)
-	return nil
+	return s, ids, nil
 }
 
-// Resume tells from where on the stream may deliver messages again: above the
-// sequence floor, from a stream that was made at created. The journal looks
-// further back in its files if it has to.
+// reindex writes the index of an ended file that lost it.
+func (j *Journal) reindex(f *file) error {
+	s, ids, err := j.scan(*f)
+	if err != nil {
+		return err
+	}
+	f.summary = s
+	f.records = uint64(len(ids))
+	return writeIndex(*f, ids)
+}
+
+// Resume tells where the stream stands that was made at created: it may deliver
+// everything above the sequence floor again. A stream that was made anew counts
+// from 1: it gets a file of its own.
 func (j *Journal) Resume(floor uint64, created time.Time) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	files := tail(j.files, floor, created)
-	if len(files) <= j.scanned {
+	j.acked = acknowledged{known: true, floor: floor, created: created}
+	j.highest = 0
+	current := false // the last file is of this stream
+	for _, f := range j.files {
+		if current = f.maxTime >= created.Add(-clockMargin).UnixNano(); current {
+			j.highest = max(j.highest, f.maxSeq)
+		}
+	}
+	if len(j.files) == 0 || current {
 		return nil
 	}
-	return j.scan(files)
+	j.log.Info("the stream was made anew: its sequences begin again", "created", created)
+	return j.end()
 }
+
+// clockMargin is how far the clocks of two NATS servers may be apart. A stream
+// that is younger than the last record by less passes for the one before: it
+// only takes longer then to see that its messages are new.
+const clockMargin = time.Hour
+
+// OnSync has f told how long each batch took to be written and synced. It is
+// called before the first Append.
+func (j *Journal) OnSync(f func(took time.Duration)) { j.synced = f }
 
 // Stats returns what the journal holds now.
 func (j *Journal) Stats() Stats {
@@ -164,7 +220,10 @@ func (j *Journal) Stats() Stats {
 	defer j.mu.Unlock()
 	s := Stats{Files: len(j.files)}
 	for _, f := range j.files {
-		s.Bytes += f.size
+		s.Bytes += f.room()
+		if f.zipped {
+			s.Compressed++
+		}
 	}
 	return s
 }

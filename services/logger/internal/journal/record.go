@@ -7,14 +7,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // ErrLine is returned for a line that is not a record.
 var ErrLine = errors.New("journal: line is not a record")
+
+var errNoEvent = errors.New("it has no event")
 
 // Record is one line of a file: an event, and where the stream had it.
 type Record struct {
@@ -56,17 +62,24 @@ func appendLine(b []byte, r Record) ([]byte, error) {
 	return append(line, "}\n"...), nil
 }
 
-// Read returns the records of a file in the order in which they were written.
-// What follows the last line break is not there yet: the file may be read
-// while it grows. A line that is not a record comes as [ErrLine], and reading
-// goes on behind it; any other error is the last.
+// maxLine bounds a line: it is above the largest message that a NATS server can
+// be made to take, 64 MiB.
+const maxLine = 80 << 20
+
+// Read returns the records of a file, plain or compressed, in the order in which
+// they were written. What follows the last line break is not there yet: the file
+// may be read while it grows. A line that is not a record comes as [ErrLine],
+// and reading goes on behind it; any other error is the last.
 func Read(path string) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for line, err := range lines(path) {
 			var r Record
 			if err == nil {
-				if err = json.Unmarshal(line, &r); err != nil {
-					err = fmt.Errorf("%w: %s: %w", ErrLine, path, err)
+				if err = json.Unmarshal(line, &r); err == nil && len(r.Event) == 0 {
+					err = errNoEvent
+				}
+				if err != nil {
+					r, err = Record{}, fmt.Errorf("%w: %s: %w", ErrLine, path, err)
 				}
 			}
 			if !yield(r, err) {
@@ -76,36 +89,104 @@ func Read(path string) iter.Seq2[Record, error] {
 	}
 }
 
+// ReadAll returns the records of all files of a journal, as [Read] does, but for
+// files all of whose records the stream stored before since. After an error it
+// goes on with the next line or file. It takes no lock, and may run beside the
+// logger that writes them; what that removes while it is read is passed over.
+func ReadAll(dir string, since time.Time) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		files, err := listFiles(dir)
+		if err != nil {
+			yield(Record{}, err)
+			return
+		}
+		for _, f := range files {
+			if s, err := readSummary(f); err == nil && !since.IsZero() && s.maxTime < since.UnixNano() {
+				continue
+			}
+			for r, err := range Read(f.data()) {
+				if errors.Is(err, fs.ErrNotExist) {
+					break
+				}
+				if !yield(r, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// open opens a file to read it. One that was compressed since it was listed is
+// read in that form.
+func open(path string) (io.ReadCloser, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) && !strings.HasSuffix(path, compressed) {
+		path += compressed
+		f, err = os.Open(path)
+	}
+	if err != nil || !strings.HasSuffix(path, compressed) {
+		return f, err
+	}
+	z, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return unzipped{z, f}, nil
+}
+
+// unzipped closes both.
+type unzipped struct {
+	*zstd.Decoder
+	file io.Closer
+}
+
+func (u unzipped) Close() error {
+	u.Decoder.Close()
+	return u.file.Close()
+}
+
 // lines returns the whole lines of a file. A line is valid until the next one.
 func lines(path string) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		f, err := os.Open(path)
+		f, err := open(path)
 		if err != nil {
 			yield(nil, fmt.Errorf("journal: %w", err))
 			return
 		}
 		defer f.Close()
 		r := bufio.NewReaderSize(f, 1<<20) // NATS' largest message, by default
-		var long []byte                    // begin of a line that does not fit
 		for {
-			part, err := r.ReadSlice('\n')
-			switch {
-			case errors.Is(err, bufio.ErrBufferFull):
-				long = append(long, part...)
-				continue
-			case errors.Is(err, io.EOF):
-				return
-			case err != nil:
-				yield(nil, fmt.Errorf("journal: %w", err))
+			line, err := nextLine(r)
+			if errors.Is(err, io.EOF) {
 				return
 			}
-			if len(long) > 0 {
-				part = append(long, part...)
-				long = long[:0]
+			if err != nil && !errors.Is(err, ErrLine) {
+				err = fmt.Errorf("journal: %s: %w", path, err)
 			}
-			if !yield(part, nil) {
+			if !yield(line, err) || err != nil && !errors.Is(err, ErrLine) {
 				return
 			}
 		}
 	}
+}
+
+// nextLine reads a whole line. One that is too long is read over.
+func nextLine(r *bufio.Reader) ([]byte, error) {
+	line, err := r.ReadSlice('\n')
+	if !errors.Is(err, bufio.ErrBufferFull) {
+		return line, err
+	}
+	long, size := bytes.Clone(line), len(line)
+	for errors.Is(err, bufio.ErrBufferFull) {
+		line, err = r.ReadSlice('\n')
+		if size += len(line); size <= maxLine {
+			long = append(long, line...)
+		} else {
+			long = nil
+		}
+	}
+	if err == nil && size > maxLine {
+		return nil, fmt.Errorf("%w: longer than %d octets", ErrLine, maxLine)
+	}
+	return long, err
 }
