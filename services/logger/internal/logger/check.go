@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"tinytwamp/services/logger/internal/peek"
 	"tinytwamp/shared/bus"
 	"tinytwamp/shared/events"
 )
@@ -28,6 +29,9 @@ type poison struct {
 // is what the server lets a user publish under, so an event is believed to come
 // from no other.
 func check(d bus.Delivery) checked {
+	if c, ok := checkReport(d); ok {
+		return c
+	}
 	refuse := func(c cause, reason string) checked { return checked{Delivery: d, poison: &poison{c, reason}} }
 	e, err := events.Decode(d.Body)
 	if err != nil {
@@ -46,7 +50,29 @@ func check(d bus.Delivery) checked {
 			return refuse(unreadable, err.Error())
 		}
 	}
-	return checked{Delivery: d, event: e, lines: lines}
+	return checked{Delivery: d, id: e.ID, lines: lines}
+}
+
+// checkReport is check for reports as our own probers write them, which are
+// nearly all there is, and long. It is false for what needs a closer look.
+func checkReport(d bus.Delivery) (checked, bool) {
+	if !strings.HasPrefix(d.Subject, events.TypeRTT+".") {
+		return checked{}, false
+	}
+	e, r, ok := peek.Report(d.Body)
+	if !ok {
+		return checked{}, false
+	}
+	name, ok := events.SubjectName(d.Subject)
+	if !ok || e.Name() != name {
+		return checked{}, false
+	}
+	texts := r.Texts()
+	lines := make([]events.Line, len(texts))
+	for i, text := range texts {
+		lines[i] = events.Line{Time: e.Time, Kind: events.KindRTT, Text: text}
+	}
+	return checked{Delivery: d, id: e.ID, lines: lines}, true
 }
 
 func readData(e events.Event) (err error) {

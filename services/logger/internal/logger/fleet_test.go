@@ -177,8 +177,11 @@ func (f *fleet) start(durable string, wrap func(*journal.Journal) store) running
 type store interface {
 	Resume(floor uint64, created time.Time) error
 	Append(batch []journal.Entry) (stored []bool, err error)
+	Acknowledged(floor uint64)
+	Compress(ctx context.Context) error
 	Retain() error
 	Stats() journal.Stats
+	OnSync(f func(took time.Duration))
 }
 
 // until waits until something is so.

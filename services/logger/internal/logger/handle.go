@@ -26,15 +26,15 @@ var errDeadLetter = errors.New("the stream has not taken the dead letter")
 // checked is a message that was read: an event, or poison.
 type checked struct {
 	bus.Delivery
-	event  events.Event
+	id     string // of the event
 	lines  []events.Line
 	poison *poison
 }
 
 // handle deals with a batch. Events come first: poison may have to wait.
-func (l *Logger) handle(ctx context.Context, batch []bus.Delivery) {
+func (l *Logger) handle(ctx context.Context, batch []checked) {
 	var good, bad []checked
-	for _, c := range checkAll(batch) {
+	for _, c := range batch {
 		if c.poison == nil {
 			good = append(good, c)
 		} else {
@@ -71,26 +71,32 @@ func (l *Logger) keep(ctx context.Context, good []checked) {
 	entries := make([]journal.Entry, len(good))
 	for i, a := range good {
 		entries[i] = journal.Entry{
-			ID:      a.event.ID,
+			ID:      a.id,
 			Retried: a.Attempt > 1,
 			Record:  journal.Record{Seq: a.StreamSeq, Time: a.Time, Subject: a.Subject, Event: a.Body},
 		}
 	}
 	stored, ok := l.write(ctx, entries)
-	if !ok {
+	if !ok { // whoever comes next need not wait until the server misses them
+		for _, a := range good {
+			l.acknowledge(a.Nak(0))
+		}
 		return
+	}
+	l.metrics.batches.Inc()
+	for _, a := range good { // first: the server hands out no more than so many
+		l.acknowledge(a.Ack())
 	}
 	for i, a := range good {
 		if !stored[i] {
-			l.metrics.redelivered.Inc()
-		} else {
-			l.metrics.records.Inc()
-			l.metrics.bytes.Add(float64(len(a.Body)))
-			for _, line := range a.lines {
-				l.Readable.Line(line.Time, line.Kind, line.Text)
-			}
+			l.metrics.duplicates.WithLabelValues(duplicateReason(a.Delivery)).Inc()
+			continue
 		}
-		l.acknowledge(a.Ack())
+		l.metrics.records.Inc()
+		l.metrics.bytes.Add(float64(len(a.Body)))
+		for _, line := range a.lines {
+			l.Readable.Line(line.Time, line.Kind, line.Text)
+		}
 	}
 }
 
@@ -100,6 +106,7 @@ func (l *Logger) write(ctx context.Context, entries []journal.Entry) (stored []b
 	wait, failed := l.RetryWait, false
 	for {
 		stored, err := l.Journal.Append(entries)
+		l.metrics.diskState(err)
 		if err == nil {
 			if failed {
 				l.Health.Set(CheckJournal, nil)
@@ -185,6 +192,7 @@ func (l *Logger) bury(ctx context.Context, r checked) error {
 	if l.lost() != lost { // this one, perhaps
 		return errDeadLetter
 	}
+	l.metrics.deadLetters.Inc()
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,11 +28,16 @@ const (
 	CheckJournal = "journal"
 )
 
+// checkedAhead is how many batches are read ahead of the one that is written:
+// reading takes the CPUs, writing waits for the disk.
+const checkedAhead = 1
+
 const (
-	openTimeout    = 5 * time.Second  // for the consumer, until a failure is spoken of
-	reopenInterval = 2 * time.Second  // between two tries
-	healthInterval = time.Second      // of the bus check
-	chores         = 15 * time.Second // between two looks at the lag and at what is too old
+	openTimeout    = 5 * time.Second // for the consumer, until a failure is spoken of
+	reopenInterval = 2 * time.Second // between two tries
+	healthInterval = time.Second     // of the bus check
+	stateInterval  = 5 * time.Second // between two looks at where the consumer stands
+	houseInterval  = 5 * time.Second // between two looks for files that are due to be compressed or removed
 )
 
 var errDisconnected = errors.New("no connection to NATS")
@@ -40,8 +46,11 @@ var errDisconnected = errors.New("no connection to NATS")
 type store interface {
 	Resume(floor uint64, created time.Time) error
 	Append(batch []journal.Entry) (stored []bool, err error)
+	Acknowledged(floor uint64)
+	Compress(ctx context.Context) error
 	Retain() error
 	Stats() journal.Stats
+	OnSync(f func(took time.Duration))
 }
 
 // Options are what a [Logger] works with. It owns none of it.
@@ -64,7 +73,7 @@ type Logger struct {
 
 	consumerErr atomic.Pointer[error] // why there is no consumer; nil: there is one
 
-	// owned by the goroutine that consumes
+	// owned by the goroutine that keeps
 	waiting map[uint64]uint64 // see bury
 }
 
@@ -73,7 +82,7 @@ func New(o Options, log *slog.Logger) *Logger {
 	return &Logger{
 		Options: o,
 		log:     log,
-		metrics: newMetrics(o.Metrics, o.Journal.Stats, o.Readable.Failed),
+		metrics: newMetrics(o),
 		waiting: make(map[uint64]uint64),
 	}
 }
@@ -87,6 +96,7 @@ func (l *Logger) Run(ctx context.Context) error {
 	return service.Run(ctx,
 		service.Task{Name: "consumer", Run: l.consume},
 		service.Task{Name: "health", Run: l.watchBus},
+		service.Task{Name: "files", Run: l.keepHouse},
 	)
 }
 
@@ -123,19 +133,24 @@ func (l *Logger) consumeOnce(ctx context.Context, opened func()) error {
 	l.setConsumer(nil)
 	l.log.Info("taking events from the stream", "stream", events.StreamName, "consumer", l.Consumer)
 
-	choresCtx, stop := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		l.doChores(choresCtx, consumer)
-	}()
-	defer func() { stop(); <-done }()
+	stateCtx, stop := context.WithCancel(ctx)
+	ahead := make(chan []checked, checkedAhead)
+	var workers sync.WaitGroup
+	workers.Go(func() { l.watchState(stateCtx, consumer) })
+	workers.Go(func() {
+		for batch := range ahead {
+			l.handle(ctx, batch)
+		}
+	})
+	defer workers.Wait() // before the consumer is closed: what is under way is acknowledged
+	defer close(ahead)
+	defer stop()
 	for {
 		batch, err := consumer.Next(ctx)
 		if err != nil {
 			return err
 		}
-		l.handle(ctx, batch)
+		ahead <- checkAll(batch)
 	}
 }
 
@@ -199,20 +214,42 @@ func (l *Logger) watchBus(ctx context.Context) error {
 	}
 }
 
-// doChores looks after the lag and removes files that are too old.
-func (l *Logger) doChores(ctx context.Context, consumer *bus.Consumer) {
-	ticker := time.NewTicker(chores)
+// watchState looks where the consumer stands: how far behind, and what the
+// journal may remove.
+func (l *Logger) watchState(ctx context.Context, consumer *bus.Consumer) {
+	ticker := time.NewTicker(stateInterval)
 	defer ticker.Stop()
 	for {
 		if state, err := consumer.State(ctx); err == nil { // else the bus check says it
 			l.metrics.lag.Set(float64(state.Pending))
-		}
-		if err := l.Journal.Retain(); err != nil {
-			l.log.Warn("cannot remove files that are too old", "err", err)
+			l.metrics.unacknowledged.Set(float64(state.Unacknowledged))
+			l.Journal.Acknowledged(state.AckFloor)
 		}
 		select {
 		case <-ctx.Done():
 			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// keepHouse compresses files and removes those that are too old.
+func (l *Logger) keepHouse(ctx context.Context) error {
+	ticker := time.NewTicker(houseInterval)
+	defer ticker.Stop()
+	said := ""
+	for {
+		err := errors.Join(l.Journal.Retain(), l.Journal.Compress(ctx))
+		switch {
+		case err == nil:
+			said = ""
+		case err.Error() != said:
+			said = err.Error()
+			l.log.Warn("cannot compress or remove old files of events, trying again", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
 		case <-ticker.C:
 		}
 	}

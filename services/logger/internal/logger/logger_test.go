@@ -54,8 +54,8 @@ func TestStopAndStartLeaveNeitherGapNorDuplicate(t *testing.T) {
 	f.acknowledged("again", 30)
 	f.numbers(31, 31)
 	f.once(31)
-	if got := r.metric(t, logger.MetricRedelivered); got != 30 {
-		t.Errorf("%s is %v", logger.MetricRedelivered, got)
+	if got := r.metric(t, logger.MetricDuplicates); got != 30 {
+		t.Errorf("%s is %v", logger.MetricDuplicates, got)
 	}
 }
 
@@ -189,8 +189,8 @@ func TestEventPublishedTwiceIsKeptOnce(t *testing.T) {
 	f.retry(e)
 	f.acknowledged("logger", 2)
 	f.once(1)
-	if n := r.metric(t, logger.MetricRedelivered); n != 1 {
-		t.Errorf("%s is %v", logger.MetricRedelivered, n)
+	if n := r.metric(t, logger.MetricDuplicates); n != 1 {
+		t.Errorf("%s is %v", logger.MetricDuplicates, n)
 	}
 }
 
