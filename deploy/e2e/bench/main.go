@@ -42,6 +42,7 @@ var parts = []part{
 	{"accuracy", (*bench).accuracy},
 	{"rate", (*bench).rate},
 	{"sessions", (*bench).sessions},
+	{"logger", (*bench).logger},
 	{"loops", (*bench).loops},
 }
 
