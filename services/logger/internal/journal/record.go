@@ -75,11 +75,8 @@ func Read(path string) iter.Seq2[Record, error] {
 		for line, err := range lines(path) {
 			var r Record
 			if err == nil {
-				if err = json.Unmarshal(line, &r); err == nil && len(r.Event) == 0 {
-					err = errNoEvent
-				}
-				if err != nil {
-					r, err = Record{}, fmt.Errorf("%w: %s: %w", ErrLine, path, err)
+				if r, err = parseLine(line); err != nil {
+					err = fmt.Errorf("%w: %s: %w", ErrLine, path, err)
 				}
 			}
 			if !yield(r, err) {
@@ -87,6 +84,17 @@ func Read(path string) iter.Seq2[Record, error] {
 			}
 		}
 	}
+}
+
+func parseLine(line []byte) (Record, error) {
+	var r Record
+	if err := json.Unmarshal(line, &r); err != nil {
+		return Record{}, err
+	}
+	if len(r.Event) == 0 {
+		return Record{}, errNoEvent
+	}
+	return r, nil
 }
 
 // ReadAll returns the records of all files of a journal, as [Read] does, but for
