@@ -19,11 +19,14 @@ var program = service.Program{
 event once to files of JSON lines (-data), and prints the readable log.
 
 Without a NATS server of your own, -nats-embedded runs one inside. With one, let logger -init make
-the stream and the consumer first.`,
+the stream and the consumer first.
+
+logger export prints the events in the files, as JSON or CSV: logger export -h says which it can.`,
 	Examples: []string{
 		"logger -nats-embedded store",
 		"logger -init -nats-url nats://nats:4222",
 		"logger -nats-url nats://nats:4222 -data /var/lib/twamp -log-file /var/log/twamp.log",
+		"logger export -data /var/lib/twamp -format csv -from 24h",
 	},
 }
 
@@ -31,6 +34,9 @@ func main() { service.Main(run) }
 
 // run is the program: it returns its exit code.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "export" {
+		return exportEvents(ctx, args[1:], environ, stdout, stderr)
+	}
 	var cfg Config
 	if _, exit, ok := program.Parse(&cfg, args, environ, stdout, stderr); !ok {
 		return exit
