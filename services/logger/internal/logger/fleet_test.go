@@ -195,21 +195,43 @@ func (f *fleet) until(what string, is func() bool) {
 }
 
 // acknowledged waits until the durable has dealt with all messages up to seq.
-// It asks the server itself: a consumer of ours would take messages away.
 func (f *fleet) acknowledged(durable string, seq uint64) {
 	f.Helper()
-	ask := fmt.Sprintf("SUB answer 1\r\nPUB $JS.API.CONSUMER.INFO.TWAMP.%s answer 0\r\n\r\n", durable)
-	f.until(fmt.Sprintf("message %d is acknowledged", seq), func() bool {
-		var info struct {
-			AckFloor struct {
-				Seq uint64 `json:"stream_seq"`
-			} `json:"ack_floor"`
-		}
-		if err := json.Unmarshal([]byte(f.speak(ask, "{")), &info); err != nil {
-			f.Fatal(err)
-		}
-		return info.AckFloor.Seq >= seq
-	})
+	f.until(fmt.Sprintf("message %d is acknowledged", seq), func() bool { return f.acknowledgedUpTo(durable) >= seq })
+}
+
+// acknowledgedUpTo asks the server itself: a consumer of ours would take
+// messages away.
+func (f *fleet) acknowledgedUpTo(durable string) uint64 {
+	f.Helper()
+	var info struct {
+		AckFloor struct {
+			Seq uint64 `json:"stream_seq"`
+		} `json:"ack_floor"`
+	}
+	f.ask("CONSUMER.INFO.TWAMP."+durable, &info)
+	return info.AckFloor.Seq
+}
+
+// lastSequence is that of the last message in the stream.
+func (f *fleet) lastSequence() uint64 {
+	f.Helper()
+	var info struct {
+		State struct {
+			Last uint64 `json:"last_seq"`
+		} `json:"state"`
+	}
+	f.ask("STREAM.INFO.TWAMP", &info)
+	return info.State.Last
+}
+
+// ask asks JetStream itself.
+func (f *fleet) ask(subject string, answer any) {
+	f.Helper()
+	line := f.speak("SUB answer 1\r\nPUB $JS.API."+subject+" answer 0\r\n\r\n", "{")
+	if err := json.Unmarshal([]byte(line), answer); err != nil {
+		f.Fatal(err)
+	}
 }
 
 // speak sends commands of the NATS protocol, for what no client of ours is to
