@@ -107,7 +107,7 @@ func TestClosedConsumerGivesBackWhatItHolds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const messages = 300
+	const messages = 3000
 	for range messages {
 		if err := conn.nc.Publish("twamp.v1.log.r1", []byte("x")); err != nil {
 			t.Fatal(err)
@@ -118,6 +118,15 @@ func TestClosedConsumerGivesBackWhatItHolds(t *testing.T) {
 	batch, err := c.Next(ctx)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for { // until it holds more than that
+		state, err := c.State(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if state.Unacknowledged > len(batch)+100 {
+			break
+		}
 	}
 	for _, d := range batch {
 		if err := d.Nak(0); err != nil {

@@ -81,6 +81,16 @@ func TestFilesAreCompressedAndStayKnown(t *testing.T) {
 		if zipped := strings.HasSuffix(f, ".zst"); zipped != (i < len(files)-1) {
 			t.Errorf("%s: compressed is %v", f, zipped)
 		}
+		n := 0
+		for _, err := range journal.Read(strings.TrimSuffix(f, ".zst")) { // as a reader that listed it before
+			if err != nil {
+				t.Error(err)
+			}
+			n++
+		}
+		if n == 0 {
+			t.Errorf("%s: no records", f)
+		}
 	}
 	knowsAll(t, o)
 }

@@ -11,6 +11,7 @@ import (
 
 	"tinytwamp/services/logger/internal/journal"
 	"tinytwamp/services/logger/internal/logger"
+	"tinytwamp/shared/bus"
 	"tinytwamp/shared/bus/bustest"
 	"tinytwamp/shared/events"
 )
@@ -100,12 +101,34 @@ func TestFullDiskHoldsEventsBack(t *testing.T) {
 	if got := f.records(); len(got) != 0 || f.out.String() != "" {
 		t.Errorf("%d records, %q", len(got), f.out)
 	}
+	if got := r.metric(t, logger.MetricDiskState); got != 1 {
+		t.Errorf("%s is %v", logger.MetricDiskState, got)
+	}
 	disk.mu.Lock()
 	disk.left = 2
 	disk.mu.Unlock()
 	f.once(10)
 	f.acknowledged("logger", 10)
 	f.until("it is ready again", func() bool { return len(r.health.Reasons()) == 0 })
+	if got := r.metric(t, logger.MetricDiskState); got != 0 {
+		t.Errorf("%s is %v once there is room", logger.MetricDiskState, got)
+	}
+	if batches, failures := r.metric(t, logger.MetricBatches), r.metric(t, logger.MetricWriteFailures); batches == 0 || failures < 2 {
+		t.Errorf("%v batches, %v failures", batches, failures)
+	}
+}
+
+// What it could not write is given back when it ends: the next logger has it at
+// once, not when the server misses it.
+func TestFullDiskAtTheEndGivesEventsBack(t *testing.T) {
+	f := newFleet(t)
+	disk := &full{left: 1 << 30}
+	r := f.start("logger", func(j *journal.Journal) store { disk.Journal = j; return disk })
+	f.numbers(1, 10)
+	f.until("it fails", func() bool { return r.metric(t, logger.MetricWriteFailures) > 0 })
+	r.stop()
+	f.start("logger", nil)
+	f.once(10)
 }
 
 func TestFullDiskDoesNotHoldUpTheEnd(t *testing.T) {
@@ -163,8 +186,10 @@ func TestPoison(t *testing.T) {
 			t.Errorf("%s: dead letter of %s", p.name, got[i+1].Source)
 		}
 	}
-	if n := r.metric(t, logger.MetricPoison); n != float64(len(poison)) {
-		t.Errorf("%s is %v", logger.MetricPoison, n)
+	for _, name := range []string{logger.MetricPoison, logger.MetricDeadLetters} {
+		if n := r.metric(t, name); n != float64(len(poison)) {
+			t.Errorf("%s is %v", name, n)
+		}
 	}
 }
 
@@ -202,4 +227,52 @@ func TestMissingStreamIsSaidUntilItIsThere(t *testing.T) {
 	f.init("logger")
 	f.numbers(1, 3)
 	f.once(3)
+}
+
+func TestSecondLoggerOfAConsumerIsRefused(t *testing.T) {
+	f := newFleet(t)
+	first := f.start("logger", nil)
+	f.numbers(1, 10)
+	f.kept(10)
+	other := *f
+	other.dir = t.TempDir()
+	second := other.start("logger", nil)
+	f.until("the second says what to do", func() bool {
+		reasons := strings.Join(second.health.Reasons(), "")
+		return strings.Contains(reasons, "another process has this consumer") && strings.Contains(reasons, "-consumer")
+	})
+	f.numbers(11, 50)
+	f.once(50)
+	if n := len(other.records()); n != 0 {
+		t.Errorf("the second took %d events", n)
+	}
+	if len(first.health.Reasons()) != 0 {
+		t.Errorf("the first is disturbed: %v", first.health.Reasons())
+	}
+}
+
+func TestLoggersShareTheWorkByFilters(t *testing.T) {
+	f := newFleet(t)
+	other := *f
+	other.dir, other.out = t.TempDir(), new(output)
+	for durable, subject := range map[string]string{"one": "twamp.v1.log.r1", "two": "twamp.v1.log.r2"} {
+		if err := f.client.Init(t.Context(), bus.StreamConfig{}, bus.ConsumerConfig{Durable: durable, Filters: []string{subject}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.start("one", nil)
+	other.start("two", nil)
+	r2 := *f
+	r2.source = events.NewSource("reflector", "r2")
+	for n := range 20 {
+		f.publish(f.encode(n))
+		r2.publish(r2.encode(n))
+	}
+	for name, fleet := range map[string]*fleet{"r1": f, "r2": &other} {
+		for _, e := range fleet.kept(20) {
+			if e.Name() != name {
+				t.Errorf("an event of %s is with that of %s", e.Name(), name)
+			}
+		}
+	}
 }
