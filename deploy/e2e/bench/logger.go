@@ -148,8 +148,10 @@ func (s *stream) fill(ctx context.Context) error {
 // sampleReport is a report as long as those of a continuous test.
 func sampleReport(n int) *events.RTT {
 	delay := func() events.Delay {
-		d := events.Distribution{MinNs: 1_017_123, MeanNs: 1_318_456, StddevNs: 90_123, P50Ns: 1_300_000 + int64(n), P90Ns: 1_521_021,
-			P95Ns: 1_622_022, P99Ns: 1_723_023, P999Ns: 1_824_024, MaxNs: 1_925_025, N: 100}
+		d := events.Distribution{
+			MinNs: 1_017_123, MeanNs: 1_318_456, StddevNs: 90_123, P50Ns: 1_300_000 + int64(n), P90Ns: 1_521_021,
+			P95Ns: 1_622_022, P99Ns: 1_723_023, P999Ns: 1_824_024, MaxNs: 1_925_025, N: 100,
+		}
 		return events.Delay{
 			Distribution: d, IPDV: &d, PDV: &d, JitterRFC3550Ns: 47_047, P95P50Ns: 48_048,
 			Histogram: &events.Histogram{BaseNs: 0, HDR: strings.Repeat("HISTFAAAAAB42pNp", 32)},
@@ -161,8 +163,10 @@ func sampleReport(n int) *events.RTT {
 	now := time.Now()
 	return &events.RTT{
 		Prober: "bench", Target: events.Target{Name: "core-" + strconv.Itoa(n%100), Host: "core.example", Address: address},
-		Session: events.Session{SSID: 4660, Mode: "stamp", Auth: "none", Source: address, IntervalNs: 1e8, TimeoutNs: 2e9, Size: 44,
-			Schedule: "periodic", Timestamp: "ntp", Message: "TWAMP test message"},
+		Session: events.Session{
+			SSID: 4660, Mode: "stamp", Auth: "none", Source: address, IntervalNs: 1e8, TimeoutNs: 2e9, Size: 44,
+			Schedule: "periodic", Timestamp: "ntp", Message: "TWAMP test message",
+		},
 		Report:  events.Report{Kind: events.ReportInterval, Index: uint64(n), Start: now.Add(-10 * time.Second), End: now},
 		Planned: 100, Sent: 100, Received: 100,
 		RTT: &rtt, Forward: &events.OneWay{Delay: delay()}, Backward: &events.OneWay{Delay: delay()}, Processing: &processing,
