@@ -77,7 +77,7 @@ type Session struct {
 	SID        string         `json:"sid,omitempty"`            // session identifier of twamp mode in 32 hex digits, RFC 4656 section 3.5
 	Port       uint16         `json:"reflector_port,omitempty"` // to which the packets go in twamp mode: that of the target's address is the control connection's
 	Mode       string         `json:"mode"`                     // stamp, light or twamp
-	Auth       string         `json:"auth"`                     // none or authenticated; in twamp mode also mixed or encrypted
+	Auth       string         `json:"auth"`                     // none, authenticated, mixed or encrypted
 	Source     netip.AddrPort `json:"source"`                   // the prober's own end
 	IntervalNs int64          `json:"interval_ns"`              // mean time between packets
 	TimeoutNs  int64          `json:"timeout_ns"`               // after which a packet is lost
