@@ -114,11 +114,12 @@ func (c *twampClient) exchange(udp *net.UDPConn, port int, sid twamp.SID) (p sta
 	if err != nil {
 		c.Fatalf("no reply: %v", err)
 	}
-	if cipher == nil {
+	switch {
+	case cipher == nil:
 		err = p.UnmarshalBinary(b[:n])
-	} else if !cipher.OpenReflector(b[:n]) {
+	case !cipher.OpenReflector(b[:n]):
 		c.Fatal("the reply does not verify")
-	} else {
+	default:
 		err = p.UnmarshalAuthenticated(b[:n])
 	}
 	if err != nil {

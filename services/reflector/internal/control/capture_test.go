@@ -50,7 +50,7 @@ func TestCapturedClients(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server, sent := readControl(t, name)
 			synctest.Test(t, func(t *testing.T) {
-				time.Sleep(time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC).Sub(time.Now())) // of the captures
+				time.Sleep(time.Until(time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC))) // of the captures
 				replay(t, mode, server, sent)
 			})
 		})

@@ -41,7 +41,7 @@ func TestConnection(t *testing.T) {
 			c.stopAll(2)
 			time.Sleep(2 * time.Second)
 			synctest.Wait()
-			if n := g.Server.sessions.len(); n != 0 || g.reflector.left() != 0 {
+			if n := g.sessions.len(); n != 0 || g.reflector.left() != 0 {
 				t.Errorf("%d sessions are left", n)
 			}
 			c.Close()
@@ -82,7 +82,7 @@ func TestOutOfOrder(t *testing.T) {
 		c.stopAll(1)
 		c.opened(wanted())
 		c.stopAll(0) // of a session that was not started
-		if n := g.Server.sessions.len(); n != 1 {
+		if n := g.sessions.len(); n != 1 {
 			t.Errorf("%d places are taken, want that of the first session", n)
 		}
 		if got := c.begin(); got != twamp.Failure {
@@ -195,7 +195,7 @@ func TestConnectionIsLost(t *testing.T) {
 				}
 				time.Sleep(2 * time.Second)
 				synctest.Wait()
-				if n := g.Server.sessions.len(); n != 0 {
+				if n := g.sessions.len(); n != 0 {
 					t.Errorf("%d sessions are left", n)
 				}
 			})
@@ -281,7 +281,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 		}
 		time.Sleep(sendTime)
 		g.ends(idle)
-		if n := g.Server.sessions.len(); n != 0 {
+		if n := g.sessions.len(); n != 0 {
 			t.Errorf("%d sessions are left", n)
 		}
 	})

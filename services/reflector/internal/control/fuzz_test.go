@@ -41,7 +41,7 @@ func FuzzServer(f *testing.F) {
 			}
 			time.Sleep(2*g.cfg.ServWait + maxTimeout)
 			synctest.Wait()
-			if n := g.connections.len() + g.Server.sessions.len() + g.ofKey.len() + g.reflector.left(); n > 0 {
+			if n := g.connections.len() + g.sessions.len() + g.ofKey.len() + g.reflector.left(); n > 0 {
 				t.Errorf("%d connections and sessions are left", n)
 			}
 		})

@@ -1,9 +1,9 @@
 package control
 
 import (
-	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -95,8 +95,8 @@ func TestConnectionQuota(t *testing.T) {
 				t.Errorf("for %s it is full: %v", tt.host, got)
 			}
 		}
-		if told, want := fmt.Sprint(g.told(events.ControlRefused)), fmt.Sprint([]reason{tooManyOfSource, tooManyOfSource, tooMany}); told != want {
-			t.Errorf("the reasons are %s, want %s", told, want)
+		if told, want := g.told(events.ControlRefused), []string{tooManyOfSource.String(), tooManyOfSource.String(), tooMany.String()}; !slices.Equal(told, want) {
+			t.Errorf("the reasons are %q, want %q", told, want)
 		}
 		time.Sleep(setUpTime)
 		synctest.Wait()

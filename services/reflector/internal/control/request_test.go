@@ -203,7 +203,7 @@ func TestReflectorRefuses(t *testing.T) {
 			if a := c.request(wanted()); a != (twamp.AcceptSession{Accept: want.accept}) || g.counters.by[want.why].Load() != 1 {
 				t.Errorf("%v: the answer is %+v", err, a)
 			}
-			if n := g.Server.sessions.len() + g.ofKey.len(); n != 0 {
+			if n := g.sessions.len() + g.ofKey.len(); n != 0 {
 				t.Errorf("%d places are taken", n)
 			}
 			if unknown := want.accept == twamp.InternalError; strings.Contains(g.log.String(), "no memory") != unknown {

@@ -39,11 +39,12 @@ func readCapture(t *testing.T, name string) (c capture) {
 		b = b[end:]
 		l4 := ip[int(ip[0]&15)*4 : binary.BigEndian.Uint16(ip[2:])]
 		from := int(binary.BigEndian.Uint16(l4))
-		if ip[9] == tcp && from == controlPort {
+		switch {
+		case ip[9] == tcp && from == controlPort:
 			c.server = append(c.server, l4[int(l4[12]>>4)*4:]...)
-		} else if ip[9] == tcp {
+		case ip[9] == tcp:
 			c.client = append(c.client, l4[int(l4[12]>>4)*4:]...)
-		} else if sender < 0 || sender == from {
+		case sender < 0 || sender == from:
 			sender = from // who sends first is the sender
 			c.requests = append(c.requests, l4[udpHeader:])
 		}
