@@ -61,7 +61,9 @@ func TestModes(t *testing.T) {
 			"control: the server offers mode none+authenticated+mixed, where -auth asks for encrypted or stronger",
 		},
 		{
-			"a key is needed", twamp.Authenticated | twamp.Mixed, control.Config{Least: twamp.Unauthenticated}, 0,
+			"a key is needed", twamp.Authenticated | twamp.Mixed,
+			control.Config{Least: twamp.Unauthenticated},
+			0,
 			"control: the server offers mode authenticated+mixed, which needs a key: give -key-file",
 		},
 		{
@@ -70,18 +72,23 @@ func TestModes(t *testing.T) {
 		},
 		{
 			"extension not offered", twamp.Unauthenticated | twamp.ReflectOctets,
-			control.Config{Extensions: twamp.ReflectOctets | twamp.SymmetricalSize}, 0,
+			control.Config{Extensions: twamp.ReflectOctets | twamp.SymmetricalSize},
+			0,
 			"control: the server does not offer symmetrical-size (RFC 6038), which the test asks for: leave it out",
 		},
 		{
 			"extension", all, control.Config{Extensions: twamp.SymmetricalSize}, twamp.Unauthenticated | twamp.SymmetricalSize, "",
 		},
 		{
-			"another passphrase", all, control.Config{KeyID: "joe", Passphrase: "close sesame", Rand: rand.Reader}, 0,
+			"another passphrase", all,
+			control.Config{KeyID: "joe", Passphrase: "close sesame", Rand: rand.Reader},
+			0,
 			`control: the server refuses the connection: failure (1): it may not know key id "joe", or have another passphrase for it`,
 		},
 		{
-			"another key id", all, control.Config{KeyID: "ann", Passphrase: "open sesame", Rand: rand.Reader}, 0,
+			"another key id", all,
+			control.Config{KeyID: "ann", Passphrase: "open sesame", Rand: rand.Reader},
+			0,
 			`control: the server refuses the connection: failure (1): it may not know key id "ann", or have another passphrase for it`,
 		},
 	} {

@@ -86,7 +86,7 @@ func (r *roster) build(m *member, e endpoint) (*session, error) {
 	s.ways.known, s.ways.stateless = t.ReflectorState == Stateful, t.ReflectorState == Stateless
 	s.seat = seat{member: m, endpoint: e, link: l}
 	r.ssids.take(s.ssid)
-	l.seats.add(s.place(), s)
+	l.sit(s.place(), s)
 	return s, nil
 }
 
@@ -171,7 +171,7 @@ func (r *roster) begin(s *session) {
 		}
 	}
 	if s.peer != s.place() {
-		s.seat.link.seats.add(s.peer, s)
+		s.seat.link.sit(s.peer, s)
 	}
 	s.beginAt(time.Now().Add(time.Duration(float64(min(s.plan.interval, maxSpread)) * r.phase())))
 	r.live++

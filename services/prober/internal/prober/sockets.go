@@ -118,7 +118,7 @@ func (ss *sockets) closeAll() {
 // their last replies. The roster's.
 type seats map[netip.AddrPort][]*session
 
-func (x seats) add(peer netip.AddrPort, s *session) { x[peer] = append(x[peer], s) }
+func (x seats) sit(peer netip.AddrPort, s *session) { x[peer] = append(x[peer], s) }
 
 // taken says whether there is a session to an address.
 func (x seats) taken(peer netip.AddrPort) bool { return len(x[peer]) > 0 }

@@ -88,12 +88,16 @@ func (t *talk) run(ctx context.Context) spoken {
 		return spoken{what: talkFailed, err: err}
 	}
 	t.say(spoken{control: t.control, what: talkAgreed, answers: answers})
-	ended := make(chan error, 1)
-	go func() { ended <- client.Wait() }()
+	var lost error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		lost = client.Wait()
+	}()
 	select {
-	case err := <-ended:
+	case <-ended:
 		conn.Close()
-		return spoken{what: talkLost, err: err}
+		return spoken{what: talkLost, err: lost}
 	case <-ctx.Done():
 		err := client.Stop()
 		<-ended

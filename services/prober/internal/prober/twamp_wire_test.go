@@ -53,7 +53,7 @@ func TestCapturedReplies(t *testing.T) {
 			s.ring.next = uint64(i + 1)
 			*s.ring.at(uint64(i)) = slot{wire: sent.Timestamp, t1: t1, mono: int64(now.Sub(s.start))}
 			m := udp.Message{Buf: bytes.Clone(c.Tests[2*i+1]), N: len(c.Tests[2*i+1]), Peer: reflectorAddr, Time: t1 + int64(ms), Kernel: true, TTL: 255}
-			if !s.negotiated(&m, now.Add(time.Duration(ms))) {
+			if !s.negotiated(&m, now.Add(ms)) {
 				t.Fatalf("%s: reply %d is not taken", tt.File, i)
 			}
 			a := s.ring.at(uint64(i)).answer
