@@ -37,8 +37,10 @@ func TestTWAMP(t *testing.T) {
 		for _, host := range []string{"[::1]", "127.0.0.1"} {
 			for _, padding := range []int{0, 27, 64, 1400} {
 				t.Run(fmt.Sprintf("%s, %s, padding %d", mode, host, padding), func(t *testing.T) {
-					how := []string{"-mode", "twamp", "-auth", mode, "-count", "10", "-interval", "5ms", "-dscp", "EF",
-						"-padding", "zero", "-size", strconv.Itoa(base + padding)}
+					how := []string{
+						"-mode", "twamp", "-auth", mode, "-count", "10", "-interval", "5ms", "-dscp", "EF",
+						"-padding", "zero", "-size", strconv.Itoa(base + padding),
+					}
 					if mode != "none" {
 						how = append(how, "-key-file", file)
 					}
@@ -111,7 +113,7 @@ func TestTWAMPGracefulStop(t *testing.T) {
 	begun := make(chan struct{})
 	go func() {
 		defer close(begun)
-		waitForLine(t, r.log, "session")
+		waitForLine(t, r.log, "Session opened")
 		r.Process.Signal(syscall.SIGTERM)
 	}()
 	exit, e := probe(t, "-mode", "twamp", "-count", "100", "-interval", "20ms", "127.0.0.1:"+r.port)
@@ -129,6 +131,6 @@ func waitForLine(t *testing.T, file, text string) {
 		if strings.Contains(string(b), text) {
 			return ""
 		}
-		return string(b)
+		return "only " + string(b)
 	})
 }

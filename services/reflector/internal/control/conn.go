@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"strconv"
 	"sync"
 	"time"
 
@@ -234,6 +233,3 @@ func (c *connection) record(kind events.RecordKind, why reason) events.Record {
 	}
 	return r
 }
-
-// quote makes what a stranger sent fit for the log.
-func quote(s string) string { return strconv.Quote(s) }

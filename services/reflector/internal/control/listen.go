@@ -24,7 +24,7 @@ func Listen(cfg Config) (*Server, error) {
 			return nil, fmt.Errorf("control: listening for control connections on %s: %w: %s", a, err, advice(err, a))
 		}
 		s.listeners = append(s.listeners, l)
-		cfg.Log.Info("taking control connections", "address", l.Addr(), "modes", cfg.Modes)
+		cfg.Log.Info("taking control connections", "address", addrPort(l.Addr()), "modes", cfg.Modes.String())
 	}
 	if len(s.listeners) == 0 && len(cfg.Listen) > 0 {
 		return nil, errors.New("control: none of the addresses for control connections is usable on this host: name one with -control-listen, or leave it empty")

@@ -154,7 +154,7 @@ func (s *Server) accept(l net.Listener) {
 			return
 		case err != nil:
 			if s.warned.accept.Due(time.Now()) {
-				s.cfg.Log.Warn("a control connection cannot be taken", "address", l.Addr(), "err", err)
+				s.cfg.Log.Warn("a control connection cannot be taken", "address", addrPort(l.Addr()), "err", err)
 			}
 			time.Sleep(acceptPause)
 			continue

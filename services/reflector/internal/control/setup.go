@@ -118,7 +118,7 @@ func (c *connection) refused(why reason) {
 	s.cfg.Record(r)
 	if why == authenticationFailed && s.warned.authentication.Due(time.Now()) {
 		s.cfg.Log.Warn("a client does not have the passphrase: give both ends the same line of the passphrase file",
-			"client", c.peer, "key_id", quote(c.keyID), "failures", s.counters.by[authenticationFailed].Load())
+			"client", c.peer, "key_id", c.keyID, "failures", s.counters.by[authenticationFailed].Load())
 	}
 }
 
