@@ -8,9 +8,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-
 	"tinytwamp/services/logger/internal/embedded"
 	"tinytwamp/services/logger/internal/journal"
 	"tinytwamp/services/logger/internal/logger"
@@ -73,8 +70,7 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger, stdout io.Writer) 
 	}
 	defer closing(files.Close)
 	health := service.NewHealth(logger.CheckBus, logger.CheckJournal)
-	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	metrics := service.NewMetrics(program.Name, health)
 	admin, err := service.ListenAdmin(cfg.Common, health, metrics)
 	if err != nil {
 		return err

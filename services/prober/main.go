@@ -12,8 +12,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"tinytwamp/services/prober/internal/prober"
 	"tinytwamp/services/prober/internal/targets"
 	"tinytwamp/services/prober/internal/threshold"
@@ -126,7 +124,7 @@ func test(ctx context.Context, cfg *Config, targets []prober.Target, log *slog.L
 	}
 	defer o.close()
 	health := service.NewHealth()
-	metrics := prometheus.NewRegistry()
+	metrics := service.NewMetrics(program.Name, health)
 	admin, err := service.ListenAdmin(cfg.Common, health, metrics)
 	if err != nil {
 		o.client.Close(0)

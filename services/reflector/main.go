@@ -9,8 +9,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"tinytwamp/services/reflector/internal/reflector"
 	"tinytwamp/shared/bus"
 	"tinytwamp/shared/events"
@@ -97,7 +95,7 @@ func serve(ctx context.Context, cfg *Config, log *slog.Logger, stdout io.Writer)
 	}
 	r.SetControl(server.Addresses())
 	reloading := reload(cfg, readable, r, server, log)
-	metrics := prometheus.NewRegistry()
+	metrics := service.NewMetrics(program.Name, health)
 	r.Register(metrics)
 	client.Register(metrics, health)
 	server.Register(metrics)
