@@ -11,6 +11,7 @@ import (
 	"tinytwamp/services/logger/internal/journal"
 	"tinytwamp/shared/bus"
 	"tinytwamp/shared/events"
+	"tinytwamp/shared/paths"
 	"tinytwamp/shared/service"
 )
 
@@ -37,6 +38,7 @@ type Config struct {
 	NATSAuthFile string `env:"NATS_AUTH_FILE" default:"none" arg:"FILE" group:"NATS" help:"Users of the NATS server inside: a file in the form of nats-server's configuration with authorization { users = [ ... ] }, and tls { ... } if wanted. Without it the server listens on loopback addresses only."`
 
 	Common service.Settings
+	Paths  paths.Settings
 }
 
 // minMaxAge is the least age that the server takes.

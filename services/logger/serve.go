@@ -13,6 +13,7 @@ import (
 	"tinytwamp/services/logger/internal/logger"
 	"tinytwamp/shared/bus"
 	"tinytwamp/shared/events"
+	"tinytwamp/shared/paths"
 	"tinytwamp/shared/service"
 )
 
@@ -70,8 +71,8 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger, stdout io.Writer) 
 	}
 	defer closing(files.Close)
 	health := service.NewHealth(logger.CheckBus, logger.CheckJournal)
-	metrics := service.NewMetrics(program.Name, health)
-	admin, err := service.ListenAdmin(cfg.Common, health, metrics)
+	registry := service.NewMetrics(program.Name, health)
+	admin, err := service.ListenAdmin(cfg.Common, health, registry)
 	if err != nil {
 		return err
 	}
@@ -90,7 +91,7 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger, stdout io.Writer) 
 		return err
 	}
 	defer client.Close(closeTimeout)
-	client.Register(metrics, health)
+	client.Register(registry, health)
 
 	options := logger.Options{
 		Consumer:  cfg.Consumer,
@@ -98,11 +99,14 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger, stdout io.Writer) 
 		Journal:   files,
 		Readable:  readable,
 		Health:    health,
-		Metrics:   metrics,
+		Metrics:   registry,
 		RetryWait: retryWait,
 	}
 	stream, consumer := cfg.stream()
 	options.Prepare = func(ctx context.Context) error { return client.Check(ctx, consumer) }
+	if admin.Addr() != "" { // else nobody asks for them
+		options.Paths = paths.New(cfg.Paths, registry, log)
+	}
 	if cfg.NATSEmbedded != "" {
 		options.Prepare = func(ctx context.Context) error { return client.Init(ctx, stream, consumer) }
 	}

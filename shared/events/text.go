@@ -31,7 +31,7 @@ func (e Event) Lines() []Line {
 	switch e.Type {
 	case TypeRTT:
 		if r, err := e.RTT(); err == nil {
-			return r.lines(e.Time)
+			return r.Lines(e.Time)
 		}
 	case TypeLog:
 		if l, err := e.Log(); err == nil {
@@ -45,7 +45,9 @@ func (e Event) Lines() []Line {
 	return nil
 }
 
-func (r *RTT) lines(at time.Time) []Line {
+// Lines returns the report as the readable log shows it; at is the time of its
+// event.
+func (r *RTT) Lines(at time.Time) []Line {
 	var lines []Line
 	for _, text := range r.Texts() {
 		lines = append(lines, Line{Time: at, Kind: KindRTT, Text: text})

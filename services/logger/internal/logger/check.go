@@ -28,9 +28,11 @@ type poison struct {
 // check reads a message and holds it to the contract. The name in the subject
 // is what the server lets a user publish under, so an event is believed to come
 // from no other.
-func check(d bus.Delivery) checked {
-	if c, ok := checkReport(d); ok {
-		return c
+func (l *Logger) check(d bus.Delivery) checked {
+	if l.Paths == nil { // whose metrics need more of a report than its lines do
+		if c, ok := checkReport(d); ok {
+			return c
+		}
 	}
 	refuse := func(c cause, reason string) checked { return checked{Delivery: d, poison: &poison{c, reason}} }
 	e, err := events.Decode(d.Body)
@@ -43,6 +45,13 @@ func check(d bus.Delivery) checked {
 	}
 	if e.Name() != name {
 		return refuse(forged, fmt.Sprintf("source %.100q is not the %s of the subject", e.Source, name))
+	}
+	if e.Type == events.TypeRTT {
+		r, err := e.RTT()
+		if err != nil {
+			return refuse(unreadable, err.Error())
+		}
+		return checked{Delivery: d, id: e.ID, lines: r.Lines(e.Time), report: l.Paths.Read(name, r)}
 	}
 	lines := e.Lines()
 	if len(lines) == 0 {
@@ -67,18 +76,11 @@ func checkReport(d bus.Delivery) (checked, bool) {
 	if !ok || e.Name() != name {
 		return checked{}, false
 	}
-	texts := r.Texts()
-	lines := make([]events.Line, len(texts))
-	for i, text := range texts {
-		lines[i] = events.Line{Time: e.Time, Kind: events.KindRTT, Text: text}
-	}
-	return checked{Delivery: d, id: e.ID, lines: lines}, true
+	return checked{Delivery: d, id: e.ID, lines: r.Lines(e.Time)}, true
 }
 
 func readData(e events.Event) (err error) {
 	switch e.Type {
-	case events.TypeRTT:
-		_, err = e.RTT()
 	case events.TypeLog:
 		_, err = e.Log()
 	case events.TypeDeadLetter:

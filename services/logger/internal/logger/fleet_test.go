@@ -22,6 +22,7 @@ import (
 	"tinytwamp/shared/bus"
 	"tinytwamp/shared/bus/bustest"
 	"tinytwamp/shared/events"
+	"tinytwamp/shared/paths"
 	"tinytwamp/shared/service"
 )
 
@@ -160,6 +161,7 @@ func (f *fleet) start(durable string, wrap func(*journal.Journal) store) running
 	l := logger.New(logger.Options{
 		Consumer: durable, Bus: client, Journal: s, Readable: readable,
 		Health: r.health, Metrics: r.metrics, RetryWait: 10 * time.Millisecond,
+		Paths: paths.New(paths.Settings{Limit: 10, Idle: time.Hour}, r.metrics, quiet),
 	}, quiet)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -12,6 +12,7 @@ import (
 	"tinytwamp/services/logger/internal/journal"
 	"tinytwamp/shared/bus"
 	"tinytwamp/shared/events"
+	"tinytwamp/shared/paths"
 )
 
 const (
@@ -28,6 +29,7 @@ type checked struct {
 	bus.Delivery
 	id     string // of the event
 	lines  []events.Line
+	report *paths.Report // nil: none
 	poison *poison
 }
 
@@ -46,14 +48,14 @@ func (l *Logger) handle(ctx context.Context, batch []checked) {
 }
 
 // checkAll checks a batch on all CPUs: reading JSON is most of the work.
-func checkAll(batch []bus.Delivery) []checked {
+func (l *Logger) checkAll(batch []bus.Delivery) []checked {
 	all := make([]checked, len(batch))
 	var next atomic.Int64
 	var workers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(batch)) {
 		workers.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(batch)); i = next.Add(1) - 1 {
-				all[i] = check(batch[i])
+				all[i] = l.check(batch[i])
 			}
 		})
 	}
@@ -94,6 +96,7 @@ func (l *Logger) keep(ctx context.Context, good []checked) {
 		}
 		l.metrics.records.Inc()
 		l.metrics.bytes.Add(float64(len(a.Body)))
+		l.Paths.Add(a.report)
 		for _, line := range a.lines {
 			l.Readable.Line(line.Time, line.Kind, line.Text)
 		}

@@ -19,6 +19,7 @@ import (
 	"tinytwamp/services/logger/internal/journal"
 	"tinytwamp/shared/bus"
 	"tinytwamp/shared/events"
+	"tinytwamp/shared/paths"
 	"tinytwamp/shared/service"
 )
 
@@ -62,7 +63,8 @@ type Options struct {
 	Readable  *service.Readable
 	Health    *service.Health
 	Metrics   prometheus.Registerer
-	RetryWait time.Duration // before a failed write is tried again: doubles up to a minute
+	Paths     *paths.Metrics // takes each report once; nil: there are none
+	RetryWait time.Duration  // before a failed write is tried again: doubles up to a minute
 }
 
 // Logger is the service itself. Its Run is called once.
@@ -150,7 +152,7 @@ func (l *Logger) consumeOnce(ctx context.Context, opened func()) error {
 		if err != nil {
 			return err
 		}
-		ahead <- checkAll(batch)
+		ahead <- l.checkAll(batch)
 	}
 }
 
