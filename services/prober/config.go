@@ -8,6 +8,7 @@ import (
 	"tinytwamp/services/prober/internal/targets"
 	"tinytwamp/services/prober/internal/threshold"
 	"tinytwamp/shared/bus"
+	"tinytwamp/shared/paths"
 	"tinytwamp/shared/service"
 )
 
@@ -33,6 +34,7 @@ type Config struct {
 
 	Bus    bus.Settings
 	Common service.Settings
+	Paths  paths.Settings
 }
 
 // Bounds of settings.

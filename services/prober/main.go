@@ -18,6 +18,7 @@ import (
 	"tinytwamp/services/prober/internal/view"
 	"tinytwamp/shared/bus"
 	"tinytwamp/shared/events"
+	"tinytwamp/shared/paths"
 	"tinytwamp/shared/service"
 )
 
@@ -138,6 +139,9 @@ func test(ctx context.Context, cfg *Config, targets []prober.Target, log *slog.L
 	p := prober.New(pc)
 	p.Register(metrics)
 	o.client.Register(metrics, health)
+	if cfg.Continuous && admin.Addr() != "" { // else nobody asks for them
+		o.paths = paths.New(cfg.Paths, metrics, log)
+	}
 	v.Follow(p.Progress)
 	running, finish := context.WithCancel(ctx)
 	tasks := append(cfg.following(p, o.reopen, log),
@@ -162,13 +166,15 @@ type output struct {
 	view     *view.View
 	readable *service.Readable // nil: no log file
 	client   *bus.Client       // nil: no bus
+	name     string            // of this instance
+	paths    *paths.Metrics    // nil: none
 	log      *slog.Logger
 	limits   []threshold.Rule
 	crossed  bool // one of the limits; the reporter's
 }
 
 func openOutput(cfg *Config, log *slog.Logger, v *view.View) (*output, error) {
-	o := &output{log: log, limits: cfg.FailOn, view: v}
+	o := &output{name: cfg.Common.Name, log: log, limits: cfg.FailOn, view: v}
 	var err error
 	if cfg.Common.LogFile != "" {
 		if o.readable, err = service.OpenReadable(cfg.Common, nil); err != nil {
@@ -201,6 +207,7 @@ func (o *output) begun(e *events.RTT) {
 func (o *output) report(e *events.RTT, ended string) {
 	now := time.Now()
 	o.client.Emit(now, e) // before what a reader who does not read could hold up
+	o.paths.Observe(o.name, e)
 	o.check(e)
 	o.view.Report(e, ended)
 	if o.readable != nil {

@@ -12,6 +12,19 @@ const (
 
 	metricControls       = "twamp_prober_control_connections"
 	metricControlsFailed = "twamp_prober_control_failures_total"
+	metricPlanned        = "twamp_prober_packets_planned_total"
+	metricLate           = "twamp_prober_packets_late_total"
+	metricLost           = "twamp_prober_packets_lost_total"
+	metricDuplicates     = "twamp_prober_duplicates_total"
+	metricUnexpected     = "twamp_prober_unexpected_total"
+	metricImplausible    = "twamp_prober_implausible_total"
+	metricHMACFailed     = "twamp_prober_hmac_failed_total"
+	metricSendErrors     = "twamp_prober_send_errors_total"
+	metricKernelDrops    = "twamp_prober_kernel_drops_total"
+	metricLateness       = "twamp_prober_lateness_seconds"
+	metricTimestamps     = "twamp_prober_timestamps_total"
+	metricReports        = "twamp_prober_reports_total"
+	metricSuspect        = "twamp_prober_suspect_reports_total"
 )
 
 // Register makes the prober's counters known to a metrics registry.
@@ -31,6 +44,6 @@ func (p *Prober) Register(reg prometheus.Registerer) {
 	counter(metricControlsFailed, failures, prometheus.Labels{"reason": "lost"}, c.controlsLost.Load)
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: metricControls, Help: "Control connections of TWAMP that are there."},
 		func() float64 { return float64(c.controls.Load()) }))
-	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: metricSessions, Help: "Test sessions that go on."},
+	reg.MustRegister(p.tally, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: metricSessions, Help: "Test sessions that go on."},
 		func() float64 { return float64(c.sessions.Load()) }))
 }

@@ -75,6 +75,7 @@ type Prober struct {
 	reloads  *mailbox[[]Target]
 	dialing  chan struct{} // holds one for each control connection that is being set up
 	counters counters
+	tally    *tally
 	pool     pool
 }
 
@@ -104,6 +105,7 @@ func New(cfg Config) *Prober {
 	p := &Prober{
 		cfg: cfg, ready: newMailbox[*sealed](0), ended: newMailbox[*session](0), reloads: newMailbox[[]Target](0),
 		dialing: make(chan struct{}, talksAtOnce),
+		tally:   newTally(),
 	}
 	p.readClock()
 	return p
@@ -171,6 +173,7 @@ func (p *Prober) report(r *sealed) {
 		s.answered = true
 		p.counters.answered.Add(1)
 	}
+	p.tally.add(e, r.interval)
 	p.cfg.Report(e, r.why())
 	for _, sum := range s.group.add(r) {
 		p.cfg.Report(s.group.report(sum, p.cfg.Name, clock, since), sum.why())

@@ -108,25 +108,54 @@ func (s *session) throttledSince() time.Duration {
 // suspectLateness is the lateness at which the host itself is in doubt.
 const suspectLateness = 10 * time.Millisecond
 
+// doubt is a reason to doubt the figures of a report.
+type doubt struct {
+	code string // as metrics name it
+	text string
+}
+
+// Codes of doubts.
+const (
+	doubtKernelDrops  = "kernel_drops"
+	doubtThrottled    = "throttled"
+	doubtSendErrors   = "send_errors"
+	doubtNotSent      = "not_sent"
+	doubtLate         = "sent_late"
+	doubtClockStepped = "clock_stepped"
+	doubtT1User       = "t1_not_kernel"
+	doubtT4User       = "t4_not_kernel"
+)
+
+var doubtCodes = []string{
+	doubtKernelDrops, doubtThrottled, doubtSendErrors, doubtNotSent, doubtLate, doubtClockStepped, doubtT1User, doubtT4User,
+}
+
 // health says whether the figures may be the host's instead of the network's.
 func health(e *events.RTT, drops uint64, throttled time.Duration) events.Health {
 	h := events.Health{KernelDrops: drops, ThrottledNs: int64(throttled), Reasons: []string{}}
-	doubt := func(yes bool, format string, args ...any) {
+	for _, d := range doubts(e, &h) {
+		h.Suspect = true
+		h.Reasons = append(h.Reasons, d.text)
+	}
+	return h
+}
+
+func doubts(e *events.RTT, h *events.Health) (found []doubt) {
+	doubtIf := func(yes bool, code, format string, args ...any) {
 		if yes {
-			h.Suspect = true
-			h.Reasons = append(h.Reasons, fmt.Sprintf(format, args...))
+			found = append(found, doubt{code, fmt.Sprintf(format, args...)})
 		}
 	}
-	doubt(drops > 0, "this host dropped %d datagrams for want of buffer", drops)
-	doubt(throttled > 0, "this process was denied the CPU for %v by its cgroup", throttled)
-	doubt(e.SendErrors > 0, "this host refused to send %d packets", e.SendErrors)
-	doubt(e.Sent+e.SendErrors < e.Planned, "%d planned packets were not sent", e.Planned-e.Sent-e.SendErrors)
+	doubtIf(h.KernelDrops > 0, doubtKernelDrops, "this host dropped %d datagrams for want of buffer", h.KernelDrops)
+	doubtIf(h.ThrottledNs > 0, doubtThrottled, "this process was denied the CPU for %v by its cgroup", time.Duration(h.ThrottledNs))
+	doubtIf(e.SendErrors > 0, doubtSendErrors, "this host refused to send %d packets", e.SendErrors)
+	doubtIf(e.Sent+e.SendErrors < e.Planned, doubtNotSent, "%d planned packets were not sent", e.Planned-e.Sent-e.SendErrors)
 	if e.Lateness != nil {
 		late := time.Duration(e.Lateness.P99Ns)
-		doubt(late > suspectLateness, "packets were sent late, in the 99th percentile by %v", late)
+		doubtIf(late > suspectLateness, doubtLate, "packets were sent late, in the 99th percentile by %v", late)
 	}
-	doubt(e.Clock.ProberSteps > 0, "this host's clock stepped")
-	doubt(e.Timestamps.T1User > 0, "%d sending times are not the kernel's", e.Timestamps.T1User)
-	doubt(e.Timestamps.T4User > 0, "%d arrival times are not the kernel's", e.Timestamps.T4User)
-	return h
+	doubtIf(e.Clock.ProberSteps > 0, doubtClockStepped, "this host's clock stepped")
+	doubtIf(e.Timestamps.T1User > 0, doubtT1User, "%d sending times are not the kernel's", e.Timestamps.T1User)
+	doubtIf(e.Timestamps.T4User > 0, doubtT4User, "%d arrival times are not the kernel's", e.Timestamps.T4User)
+	return found
 }

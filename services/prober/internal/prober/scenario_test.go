@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"tinytwamp/shared/events"
 	"tinytwamp/shared/stamp"
 	"tinytwamp/shared/udp"
@@ -31,6 +33,7 @@ type bench struct {
 	mu             sync.Mutex  // of replies, which come from all sockets
 	replies        []Reply
 	outcome        Outcome
+	metrics        *prometheus.Registry
 }
 
 // newBench makes one with a stateful reflector at reflectorAddr and a burst of
@@ -90,8 +93,11 @@ func (b *bench) run(t *testing.T, limit time.Duration) {
 	for i := range b.cfg.Targets {
 		b.cfg.Targets[i].Test = b.test
 	}
+	p := New(b.cfg)
+	b.metrics = prometheus.NewPedanticRegistry()
+	p.Register(b.metrics)
 	var err error
-	if b.outcome, err = New(b.cfg).Run(ctx); err != nil {
+	if b.outcome, err = p.Run(ctx); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -90,7 +90,7 @@ func (s *Series) Distribution() *events.Distribution {
 		ns       *int64
 	}{{500, &d.P50Ns}, {900, &d.P90Ns}, {950, &d.P95Ns}, {990, &d.P99Ns}, {999, &d.P999Ns}}
 	var seen uint64
-	for ns, count := range s.ascending() {
+	for ns, count := range s.All() {
 		seen += count
 		for len(quantiles) > 0 && seen*1000 >= m.n*quantiles[0].perMille {
 			*quantiles[0].ns = ns
@@ -123,7 +123,7 @@ func (s *Series) Histogram() *events.Histogram {
 	if s.oneWay {
 		base = m.min
 	}
-	return &events.Histogram{BaseNs: base, HDR: encodeHDR(base, m.max, s.ascending())}
+	return &events.Histogram{BaseNs: base, HDR: encodeHDR(base, m.max, s.All())}
 }
 
 func (s *Series) overflown() bool { return s.dense != nil && s.dense.n > 0 }
@@ -158,10 +158,10 @@ func (s *Series) moments() moments {
 	return m
 }
 
-// ascending yields the values from the smallest to the largest, each with how
+// All yields the values from the smallest to the largest, each with how
 // often it occurred (a value may come several times in a row). It sorts the
 // buffer in place: the order of arrival is of no use any more.
-func (s *Series) ascending() iter.Seq2[int64, uint64] {
+func (s *Series) All() iter.Seq2[int64, uint64] {
 	if s.overflown() {
 		return s.dense.ascending
 	}
