@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+
+	"tinytwamp/shared/udp"
 )
 
 // reason says why a datagram was not answered.
@@ -57,7 +59,9 @@ func (r reason) String() string {
 
 // counters are what the reflector counts. Workers add, others read.
 type counters struct {
+	reads    atomic.Uint64 // system calls that brought packets
 	received atomic.Uint64
+	userTime atomic.Uint64 // of those received: T2 is not the kernel's
 	replies  atomic.Uint64
 	drops    [reasons]drop
 }
@@ -67,6 +71,24 @@ type drop struct {
 	count atomic.Uint64
 	mu    sync.Mutex
 	peer  netip.AddrPort // guarded by mu
+}
+
+// read counts what one system call brought, if it brought packets.
+func (c *counters) read(ms []udp.Message) {
+	if len(ms) == 0 {
+		return
+	}
+	c.reads.Add(1)
+	c.received.Add(uint64(len(ms)))
+	user := uint64(0)
+	for i := range ms {
+		if !ms[i].Kernel {
+			user++
+		}
+	}
+	if user > 0 {
+		c.userTime.Add(user)
+	}
 }
 
 func (c *counters) dropped(why reason, peer netip.AddrPort) {

@@ -12,6 +12,9 @@ const (
 	metricTests     = "twamp_reflector_test_sessions"
 	metricTestsEver = "twamp_reflector_test_sessions_opened_total"
 	metricDisplaced = "twamp_reflector_sessions_displaced_total"
+	metricReads     = "twamp_reflector_reads_total"
+	metricTimes     = "twamp_reflector_timestamps_total"
+	metricOmitted   = "twamp_reflector_log_records_omitted_total"
 )
 
 // Register makes the reflector's counters known to a metrics registry.
@@ -34,6 +37,14 @@ func (r *Reflector) Register(reg prometheus.Registerer) {
 		live, _ := r.sessions.counts()
 		return float64(live)
 	}))
+	counter(metricReads, "System calls that brought datagrams, many at once under load.", nil, r.counters.reads.Load)
+	const times = "Arrival times of datagrams, by where they came from."
+	counter(metricTimes, times, prometheus.Labels{"source": "kernel"}, func() uint64 {
+		user := r.counters.userTime.Load() // before the others, or there could be more of them
+		return r.counters.received.Load() - user
+	})
+	counter(metricTimes, times, prometheus.Labels{"source": "user"}, r.counters.userTime.Load)
+	counter(metricOmitted, "Records that the test log left out.", nil, r.log.cut.Load)
 	if r.table == nil {
 		return
 	}

@@ -98,7 +98,7 @@ func (w *worker) run(ctx context.Context) error {
 			return fmt.Errorf("reflector: reading %v: %w", w.conn.LocalAddr(), err)
 		}
 		w.left(w.evs[:e])
-		w.counters.received.Add(uint64(n))
+		w.counters.read(w.ms[:n])
 		w.send(w.answer(n))
 	}
 }

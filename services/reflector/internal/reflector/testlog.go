@@ -91,8 +91,9 @@ type testLog struct {
 	notes   chan *note
 	free    chan *note // notes for reuse
 	results chan events.Record
-	omitted atomic.Uint64
-	opened  atomic.Int64 // sessions since the last flush
+	omitted atomic.Uint64 // since the last flush
+	cut     atomic.Uint64 // omitted before that
+	opened  atomic.Int64  // sessions since the last flush
 
 	// owned by run
 	batch []events.Record
@@ -224,6 +225,7 @@ func (l *testLog) put(r events.Record) {
 func (l *testLog) flush(now time.Time) {
 	l.opened.Store(0)
 	omitted := l.omitted.Swap(0)
+	l.cut.Add(omitted)
 	if len(l.batch) == 0 && omitted == 0 {
 		return
 	}
