@@ -54,8 +54,8 @@ func (c *Client) Register(reg prometheus.Registerer, health *service.Health) {
 		return 0
 	})
 	gauge(MetricOutboxEvents, "Events that the stream has not acknowledged.", func() float64 { return float64(c.Publisher.Stats().Pending) })
-	gauge(MetricOutboxBytes, "Octets of these events.", func() float64 { return float64(c.Publisher.Stats().PendingBytes) })
-	gauge(MetricOutboxAge, "Age of the oldest of these events, 0: there is none.", func() float64 {
+	gauge(MetricOutboxBytes, "Octets of the events that the stream has not acknowledged.", func() float64 { return float64(c.Publisher.Stats().PendingBytes) })
+	gauge(MetricOutboxAge, "Age of the oldest event that the stream has not acknowledged, 0: there is none.", func() float64 {
 		oldest := c.Publisher.Stats().Oldest
 		if oldest.IsZero() {
 			return 0
