@@ -60,11 +60,12 @@ up: ## start the stack of docker-compose.yml
 down: ## stop it
 	@if docker compose version >/dev/null 2>&1; then docker compose down; else docker-compose down; fi
 
-docs: ## write the settings tables, deploy/env, deploy/conformance.md and the schemas of events anew
+docs: ## write all that is made from the code anew: tables of settings and metrics, deploy/env, conformance, schemas of events
 	@go test ./services/reflector ./services/prober ./services/logger -run TestREADME -update >/dev/null
 	@go test ./deploy/e2e -run TestReferenceSettings -update >/dev/null
 	@go test -count 1 ./deploy/e2e/contract -run TestSchemas -update >/dev/null
 	@go test -count 1 ./deploy/e2e/conformance -update >/dev/null || go test -count 1 ./deploy/e2e/conformance
+	@go test -count 1 ./deploy/e2e/metrics -run TestGuide -update >/dev/null || go test -count 1 ./deploy/e2e/metrics -run TestGuide
 
 tidy: ## tidy every module
 	@for m in $(MODULES); do (cd $$m && go mod tidy); done
