@@ -48,8 +48,9 @@ type Conn struct {
 // should know of the connection goes to log. It fails only for settings that
 // can never work: a bad URL, an unreadable file.
 //
-// Replies come to inboxes under _INBOX_<name>, so that a server can keep the
-// instances apart: a user needs subscribe permission for "_INBOX_<name>.>".
+// Replies come to inboxes under _INBOX_<name>, unless the settings say where, so
+// that a server can keep the instances apart: a user needs subscribe permission
+// for "_INBOX_<name>.>".
 func Connect(s Settings, name string, log *slog.Logger) (*Conn, error) {
 	if problems := s.Check(); len(problems) > 0 {
 		return nil, fmt.Errorf("bus: setting %s %s", problems[0].Var, problems[0].Msg)
@@ -70,7 +71,7 @@ func Connect(s Settings, name string, log *slog.Logger) (*Conn, error) {
 		log: newNotices(log), user: user,
 		closed: make(chan struct{}), up: make(chan struct{}), refusing: make(chan struct{}, 1), denied: make(map[denial]time.Time),
 	}
-	options := append(c.options(name), auth...)
+	options := append(c.options(name, s.inbox(name)), auth...)
 	nc, err := nats.Connect(servers, options...)
 	if err != nil {
 		return nil, fmt.Errorf("bus: connect to %s: %w", s.URL, err)
@@ -79,10 +80,10 @@ func Connect(s Settings, name string, log *slog.Logger) (*Conn, error) {
 	return c, nil
 }
 
-func (c *Conn) options(name string) []nats.Option {
+func (c *Conn) options(name, inbox string) []nats.Option {
 	return []nats.Option{
 		nats.Name(name),
-		nats.CustomInboxPrefix("_INBOX_" + name),
+		nats.CustomInboxPrefix(inbox),
 		nats.Timeout(dialTimeout),
 		nats.RetryOnFailedConnect(true),
 		nats.MaxReconnects(-1),

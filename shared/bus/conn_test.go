@@ -73,6 +73,28 @@ func TestPermissionErrorsAreVisible(t *testing.T) {
 	}
 }
 
+// Instances of several names can share a user, who is allowed one inbox.
+func TestInboxOfSharedUser(t *testing.T) {
+	t.Parallel()
+	ctx, log := testContext(t), newLines()
+	s := bustest.NewServer(t, restricted("x"))
+	if err := connect(t, as(s, "admin"), "admin", newLines()).Init(ctx, bus.StreamConfig{}, bus.ConsumerConfig{Durable: "logger"}); err != nil {
+		t.Fatal(err)
+	}
+	shared := settings(as(s, "p1")) // who may subscribe to _INBOX_p1.>
+	shared.Inbox = "_INBOX_p1.pod"
+	c, err := bus.Connect(shared, "pod-17", log.logger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	p := publisher(t, c, settings(""), log)
+	p.Publish(event(t, "one"))
+	if left := p.Drain(ctx); left != 0 {
+		t.Errorf("%d events were not acknowledged:\n%s", left, log)
+	}
+}
+
 // A wrong password is no reason to give up: somebody may put it right.
 func TestWrongPasswordIsTriedAgain(t *testing.T) {
 	t.Parallel()
@@ -263,6 +285,7 @@ func TestConnectRejectsBadSettings(t *testing.T) {
 		"CA is not":         with(func(s *bus.Settings) { s.CA = file("ca", "x", 0o600) }),
 		"cert without key":  with(func(s *bus.Settings) { s.Cert = "x" }),
 		"key without cert":  with(func(s *bus.Settings) { s.Key = "x" }),
+		"wildcard inbox":    with(func(s *bus.Settings) { s.Inbox = "_INBOX.*" }),
 		"creds and nkey":    with(func(s *bus.Settings) { s.Creds, s.NKey = "x", "y" }),
 		"cert is not":       with(func(s *bus.Settings) { s.Cert, s.Key = file("cert", "x", 0o600), file("key", "x", 0o600) }),
 		"no room":           with(func(s *bus.Settings) { s.OutboxSize = 0 }),

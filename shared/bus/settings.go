@@ -1,12 +1,20 @@
 package bus
 
-import "tinytwamp/shared/service"
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"tinytwamp/shared/events"
+	"tinytwamp/shared/service"
+)
 
 // Settings are those of the bus. Put them into a service's own.
 type Settings struct {
 	URL   service.URL `env:"NATS_URL" default:"off: no bus" arg:"URL" group:"NATS" help:"NATS server to publish to, for instance nats://nats:4222; several with commas between them."`
 	Creds string      `env:"NATS_CREDS" default:"none" arg:"FILE" group:"NATS" help:"Credentials file (JWT and key) of the NATS user."`
 	NKey  string      `env:"NATS_NKEY" default:"none" arg:"FILE" group:"NATS" help:"File with the nkey seed of the NATS user."`
+	Inbox string      `env:"NATS_INBOX" default:"the name's: _INBOX_NAME" arg:"SUBJECT" group:"NATS" help:"What the subjects of replies begin with, which the NATS user must be allowed to subscribe to. For instances of several names that share a user."`
 	CA    string      `env:"NATS_CA" default:"the system's" arg:"FILE" group:"NATS" help:"Certificates that the NATS server's must be signed by; asks for TLS."`
 	Cert  string      `env:"NATS_CERT" default:"none" arg:"FILE" group:"NATS" help:"Own certificate for TLS; needs the key as well."`
 	Key   string      `env:"NATS_KEY" default:"none" arg:"FILE" group:"NATS" help:"Key of the own certificate."`
@@ -23,6 +31,9 @@ func (s *Settings) Check() []service.Problem {
 	var problems []service.Problem
 	if s.Creds != "" && s.NKey != "" {
 		problems = append(problems, service.Problem{Var: "NATS_NKEY", Msg: "must be empty when there is a credentials file: one user has one of them"})
+	}
+	if s.Inbox != "" && !isPlainSubject(s.Inbox) {
+		problems = append(problems, service.Problem{Var: "NATS_INBOX", Msg: fmt.Sprintf("must be a subject without wildcards, such as _INBOX_reflectors, not %q", s.Inbox)})
 	}
 	if s.Cert != "" && s.Key == "" {
 		problems = append(problems, service.Problem{Var: "NATS_KEY", Msg: "must be the key of the certificate"})
@@ -44,3 +55,17 @@ func (s *Settings) CheckOutbox() []service.Problem {
 	}
 	return []service.Problem{{Var: "OUTBOX", Msg: "must be empty without -nats-url: there is nowhere to deliver the events to"}}
 }
+
+// isPlainSubject tells whether s is a subject of letters, digits, _ and - with
+// dots between them.
+func isPlainSubject(s string) bool {
+	for token := range strings.SplitSeq(s, ".") {
+		if token != events.FitName(token) {
+			return false
+		}
+	}
+	return true
+}
+
+// inbox returns what the reply subjects of the instance name begin with.
+func (s *Settings) inbox(name string) string { return cmp.Or(s.Inbox, "_INBOX_"+name) }
