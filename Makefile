@@ -2,8 +2,9 @@
 
 SHELL   := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-MODULES := shared services/reflector services/prober services/logger deploy/e2e
+MODULES := shared services/reflector services/prober services/logger deploy/e2e deploy/nats
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X tinytwamp/shared/service.version=$(VERSION)
 FUZZTIME ?= 100000x
 
@@ -11,10 +12,10 @@ FUZZTIME ?= 100000x
 GOBIN         := $(shell go env GOPATH)/bin
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: help build run test race lint fuzz bench e2e images up down tidy cross docs
+.PHONY: help build run test race lint fuzz bench e2e images credentials up down tidy cross docs
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/reflector, bin/prober and bin/logger
 	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./services/reflector ./services/prober ./services/logger
@@ -49,16 +50,25 @@ bench: build ## our own figures, in less than 5 minutes; BENCH_JSON=FILE keeps t
 e2e: build ## tests that need root, network namespaces or Docker
 	@deploy/test.sh go test -tags e2e -count 1 -timeout 25m ./deploy/e2e/...
 
-images: ## container images of the three services
+# Docker's own compose, or the older program.
+COMPOSE  = TINYTWAMP_VERSION=$(VERSION) TINYTWAMP_REVISION=$(REVISION) $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+IN_GO    = docker run --rm -u $$(id -u):$$(id -g) -e HOME=/tmp -e GOFLAGS=-buildvcs=false -v "$$PWD":/src -w /src golang:1.26 go
+
+images: ## container images of the three services; BUILD=--network=host gives docker build a flag
 	@for s in reflector prober logger; do \
-		docker build -f deploy/Dockerfile --build-arg SERVICE=$$s --build-arg VERSION=$(VERSION) -t tinytwamp/$$s:$(VERSION) -t tinytwamp/$$s:latest . ; \
+		docker build -f deploy/Dockerfile $(BUILD) --build-arg GOPROXY --build-arg SERVICE=$$s --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
+			-t tinytwamp/$$s:$(VERSION) -t tinytwamp/$$s:latest . ; \
 	done
 
-up: ## start the stack of docker-compose.yml
-	@if docker compose version >/dev/null 2>&1; then TINYTWAMP_VERSION=$(VERSION) docker compose up --build -d; else TINYTWAMP_VERSION=$(VERSION) docker-compose up --build -d; fi
+credentials: ## keys and permissions of the services' NATS users; USERS=reflector-paris makes another
+	@if command -v go >/dev/null; then go run ./deploy/nats/users $(USERS); else $(IN_GO) run ./deploy/nats/users $(USERS); fi
+	@[ "$$(id -u)" -eq 0 ] || grep -qs ^TINYTWAMP_GROUP= .env || echo "TINYTWAMP_GROUP=$$(id -g)" >>.env
+
+up: credentials ## start the stack of docker-compose.yml
+	@$(COMPOSE) up --build -d
 
 down: ## stop it
-	@if docker compose version >/dev/null 2>&1; then docker compose down; else docker-compose down; fi
+	@$(COMPOSE) down
 
 docs: ## write all that is made from the code anew: tables of settings and metrics, deploy/env, conformance, schemas of events
 	@go test ./services/reflector ./services/prober ./services/logger -run TestREADME -update >/dev/null

@@ -35,19 +35,22 @@ func output(t *testing.T, c *exec.Cmd) string {
 	return strings.TrimSpace(string(out))
 }
 
-// needDocker returns the compose command, or has the test not run.
-func needDocker(t *testing.T) (compose []string) {
+// needCompose returns the compose commands that are here, or has the test not
+// run.
+func needCompose(t *testing.T) (tools [][]string) {
 	t.Helper()
 	if out, err := exec.Command("docker", "version").CombinedOutput(); err != nil {
 		t.Skipf("NOT RUN: no Docker engine (Debian: docker.io): %v: %s", err, bytes.TrimSpace(out))
 	}
 	for _, c := range [][]string{{"docker", "compose"}, {"docker-compose"}} {
 		if exec.Command(c[0], append(c[1:], "version")...).Run() == nil {
-			return c
+			tools = append(tools, c)
 		}
 	}
-	t.Skip("NOT RUN: neither docker compose nor docker-compose (Debian: docker-compose)")
-	return nil
+	if tools == nil {
+		t.Skip("NOT RUN: neither docker compose nor docker-compose (Debian: docker-compose)")
+	}
+	return tools
 }
 
 // container is what docker inspect tells of a container.

@@ -9,6 +9,9 @@ import (
 	"errors"
 	"io"
 	"path"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,6 +79,30 @@ func wantOnce(t *testing.T, records []record) {
 			t.Errorf("event %s is kept twice", r.event.ID)
 		}
 		seen[r.event.ID] = true
+	}
+}
+
+// wantAll: no event is missing. Each process numbers its own from 1, and the
+// number stands at the end of the id.
+func wantAll(t *testing.T, records []record) {
+	t.Helper()
+	numbers := map[string][]int{} // by process
+	for _, r := range records {
+		process, number, _ := strings.Cut(r.event.ID, "-")
+		n, err := strconv.Atoi(number)
+		if err != nil {
+			t.Fatalf("id %q has no number", r.event.ID)
+		}
+		numbers[process] = append(numbers[process], n)
+	}
+	for process, have := range numbers {
+		slices.Sort(have)
+		for i, n := range have {
+			if n != i+1 {
+				t.Errorf("process %s: event %d is missing, there are %d of up to %d", process, i+1, len(have), have[len(have)-1])
+				break
+			}
+		}
 	}
 }
 

@@ -13,7 +13,8 @@ const root = "../.."
 
 var services = []string{"reflector", "prober", "logger"}
 
-// bin is the folder with the binaries of all services, as they are now.
+// bin is the folder with the binaries of all services, as they are now, and with
+// users, which makes their credentials.
 var bin string
 
 func TestMain(m *testing.M) {
@@ -34,6 +35,7 @@ func buildAndRun(m *testing.M) (code int, err error) {
 	for _, s := range services {
 		args = append(args, "./services/"+s)
 	}
+	args = append(args, "./deploy/nats/users")
 	build := exec.Command("go", args...)
 	build.Dir = root
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

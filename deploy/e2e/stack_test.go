@@ -5,52 +5,71 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
 )
 
 // stack is docker-compose.yml, started under a name of its own.
 type stack struct {
-	project string // name of the compose project
-	version string // of the images
-	prefix6 string // of its networks
-	prefix4 string
-	command []string // docker compose, with the files
+	project     string // name of the compose project
+	version     string // of the images
+	prefix6     string // of its networks
+	prefix4     string
+	credentials string   // folder of the keys
+	group       string   // of the keys' files
+	command     []string // docker compose, with the files
 }
 
-// startStack builds and starts the stack. It is removed with the test.
-func startStack(t *testing.T) *stack {
-	compose := needDocker(t)
-	standIns(t)
+// newStack describes a stack that is not started yet. It is removed with the
+// test.
+func newStack(t *testing.T, tool []string, name string) *stack {
 	pid := os.Getpid()
 	s := &stack{
-		project: fmt.Sprintf("tinytwamp-e2e-%d", pid),
-		version: fmt.Sprintf("e2e-%d", pid),
+		project: fmt.Sprintf("tinytwamp-e2e-%d-%s", pid, name),
+		version: imageVersion(),
 		prefix6: fmt.Sprintf("fd9e:40c5:%x:%x", pid>>16, pid&0xffff),
 		prefix4: fmt.Sprintf("10.213.%d", pid&0xff),
 	}
-	s.command = append(compose, "-p", s.project, "-f", "docker-compose.yml", "-f", buildHere(t))
+	s.command = append(slices.Clone(tool), "-p", s.project, "-f", "docker-compose.yml", "-f", buildHere(t))
 	t.Cleanup(func() { s.remove(t) })
-	s.compose(t, "up", "--build", "-d")
 	return s
 }
 
+// imageVersion is that of all images which the tests make.
+func imageVersion() string { return fmt.Sprintf("e2e-%d", os.Getpid()) }
+
+func removeImages(t *testing.T) {
+	for _, service := range services {
+		if image := "tinytwamp/" + service + ":" + imageVersion(); hasImage(image) {
+			docker(t, "image", "rm", image)
+		}
+	}
+}
+
 // buildHere writes a compose file by which the images are built with the
-// modules of this machine.
+// modules of this machine, and the reports are more frequent.
 func buildHere(t *testing.T) string {
 	t.Helper()
 	type dict map[string]any
 	build := dict{"build": dict{"network": "host", "args": dict{"GOPROXY": moduleProxy(t)}}}
-	content, err := json.Marshal(dict{"services": dict{"init": build, "logger": build, "reflector": build, "prober": build}})
+	content, err := json.Marshal(dict{"services": dict{"init": build, "logger": build, "reflector": build, "prober": dict{
+		"build": build["build"], "environment": dict{"TWAMP_INTERVAL": "100ms", "TWAMP_REPORT_INTERVAL": "2s"},
+	}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +84,8 @@ func (s *stack) compose(t *testing.T, args ...string) string {
 	t.Helper()
 	c := exec.Command(s.command[0], append(slices.Clone(s.command[1:]), args...)...)
 	c.Dir = root
-	c.Env = append(os.Environ(), "TINYTWAMP_VERSION="+s.version, "TINYTWAMP_NET6="+s.prefix6, "TINYTWAMP_NET4="+s.prefix4)
+	c.Env = append(os.Environ(), "TINYTWAMP_VERSION="+s.version, "TINYTWAMP_NET6="+s.prefix6, "TINYTWAMP_NET4="+s.prefix4,
+		"TINYTWAMP_CREDENTIALS="+s.credentials, "TINYTWAMP_GROUP="+s.group)
 	return output(t, c)
 }
 
@@ -77,11 +97,6 @@ func (s *stack) remove(t *testing.T) {
 		t.Log(s.compose(t, "logs", "--no-color", "--tail=40"))
 	}
 	s.compose(t, "down", "--volumes", "--remove-orphans")
-	for _, service := range services {
-		if image := "tinytwamp/" + service + ":" + s.version; hasImage(image) {
-			docker(t, "image", "rm", image)
-		}
-	}
 	mine := "label=com.docker.compose.project=" + s.project
 	for _, list := range [][]string{{"ps", "-aq"}, {"network", "ls", "-q"}, {"volume", "ls", "-q"}} {
 		if left := docker(t, append(list, "--filter", mine)...); left != "" {
@@ -142,15 +157,47 @@ func (s *stack) waitTested(t *testing.T, since time.Time) {
 	})
 }
 
-// TestStack is the life of the stack of docker-compose.yml.
+// TestStack is the life of the stack of docker-compose.yml, with each compose
+// tool that is here: the whole of it with the first.
 func TestStack(t *testing.T) {
-	s := startStack(t)
+	tools := needCompose(t)
+	standIns(t)
+	t.Cleanup(func() { removeImages(t) })
+	for i, tool := range tools {
+		t.Run(strings.Join(tool, " "), func(t *testing.T) {
+			s := newStack(t, tool, strconv.Itoa(i))
+			if i > 0 {
+				s.startAgain(t)
+				return
+			}
+			s.life(t)
+			t.Run("images", s.testImages)
+		})
+	}
+}
+
+// startAgain starts the stack of images that are there, with keys that an
+// ordinary user made.
+func (s *stack) startAgain(t *testing.T) {
+	s.credentials, s.group = ordinaryCredentials(t)
+	s.compose(t, "up", "-d")
+	s.waitHealthy(t)
+	s.waitTested(t, time.Time{})
+	s.checkStop(t)
+}
+
+func (s *stack) life(t *testing.T) {
+	s.credentials, s.group = makeCredentials(t), "65532"
+	s.compose(t, "up", "--build", "-d")
 	s.waitHealthy(t)
 	s.checkMade(t)
 	s.waitTested(t, time.Time{})
 	s.checkLines(t)
-
-	s.compose(t, "restart", "reflector")
+	s.checkForbidden(t)
+	s.killNATS(t)
+	for _, service := range []string{"logger", "reflector", "prober", "nats"} {
+		s.compose(t, "restart", service)
+	}
 	restarted := time.Now()
 	s.waitHealthy(t)
 	s.waitTested(t, restarted)
@@ -162,22 +209,108 @@ func TestStack(t *testing.T) {
 	s.checkStop(t)
 }
 
+// ordinaryCredentials makes keys as a user who is not root, if it can.
+func ordinaryCredentials(t *testing.T) (dir, group string) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		return makeCredentials(t), strconv.Itoa(os.Getgid())
+	}
+	const id = 1000
+	home, err := os.MkdirTemp("", "tinytwamp-e2e-user-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(home) })
+	for _, err := range []error{os.Chown(home, id, id), os.Chmod(bin, 0o755)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir = filepath.Join(home, "credentials")
+	users := exec.Command(binary("users"), "-dir", dir)
+	users.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: id, Gid: id}}
+	output(t, users)
+	return dir, strconv.Itoa(id)
+}
+
+// health returns what the health check of a service has found.
+func (s *stack) health(t *testing.T, service string) string {
+	t.Helper()
+	return inspect(t, s.id(t, service)).State.Health.Status
+}
+
+// killNATS kills the server, as a failing machine would, and starts it again
+// when all have had to do without it.
+func (s *stack) killNATS(t *testing.T) {
+	t.Helper()
+	docker(t, "kill", s.id(t, "nats"))
+	killed := time.Now()
+	eventually(t, time.Minute, "the logger is not healthy without NATS", func() string {
+		if got := s.health(t, "logger"); got != "unhealthy" {
+			return "it is " + got
+		}
+		return ""
+	})
+	for _, service := range []string{"reflector", "prober"} { // which go on
+		if got := s.health(t, service); got != "healthy" {
+			t.Errorf("%s is %s without NATS", service, got)
+		}
+	}
+	back := time.Now()
+	s.compose(t, "start", "nats")
+	s.waitHealthy(t)
+	s.waitTested(t, back)
+	for _, r := range reports(t, s.records(t)) {
+		if r.Report.Start.After(killed) && r.Report.End.Before(back) {
+			return
+		}
+	}
+	t.Error("there is no report of the time without NATS")
+}
+
+// checkForbidden has the server of the stack refuse what it must.
+func (s *stack) checkForbidden(t *testing.T) {
+	t.Helper()
+	url := "nats://" + net.JoinHostPort(s.natsAddress(t), "4222")
+	if nc, err := nats.Connect(url); err == nil {
+		nc.Close()
+		t.Error("somebody without a key was let in")
+	}
+	refused := make(chan error, 1)
+	nc := login(t, url, seedFile(s.credentials, "prober"), func(err error) { refused <- err })
+	const subject = "twamp.v1.log.reflector"
+	if err := nc.Publish(subject, []byte("forged")); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-refused:
+		if !errors.Is(err, nats.ErrPermissionViolation) || !strings.Contains(err.Error(), subject) {
+			t.Errorf("the server says %v", err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("the prober can publish as the reflector")
+	}
+}
+
+func (s *stack) natsAddress(t *testing.T) string {
+	t.Helper()
+	for _, network := range inspect(t, s.id(t, "nats")).NetworkSettings.Networks {
+		return network.IPAddress
+	}
+	t.Fatal("NATS has no address")
+	return ""
+}
+
 // checkMade looks at what was made: the stream, the version.
 func (s *stack) checkMade(t *testing.T) {
 	t.Helper()
 	if state := inspect(t, s.id(t, "init")).State; state.Status != "exited" || state.ExitCode != 0 {
 		t.Errorf("init is %s with code %d, want exited with 0", state.Status, state.ExitCode)
 	}
-	for _, network := range inspect(t, s.id(t, "nats")).NetworkSettings.Networks {
-		answer, err := http.Get("http://" + network.IPAddress + ":8222/healthz")
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		answer.Body.Close()
-		if answer.StatusCode != http.StatusOK {
-			t.Errorf("/healthz of NATS says %s", answer.Status)
-		}
+	var healthz struct{ Status string }
+	s.askNATS(t, "/healthz", &healthz)
+	if healthz.Status != "ok" {
+		t.Errorf("/healthz of NATS says %+v", healthz)
 	}
 	for _, service := range services {
 		got := docker(t, "run", "--rm", "--network=none", "tinytwamp/"+service+":"+s.version, "-version")
@@ -214,14 +347,45 @@ func (s *stack) missing(t *testing.T, want []string) string {
 	return strings.Join(slices.DeleteFunc(slices.Clone(want), func(w string) bool { return strings.Contains(log, w) }), "; ")
 }
 
-// checkStop stops the stack: every service ends well, and nothing is kept twice.
+// askNATS asks the monitoring of the server.
+func (s *stack) askNATS(t *testing.T, path string, answer any) {
+	t.Helper()
+	got, err := http.Get("http://" + net.JoinHostPort(s.natsAddress(t), "8222") + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer got.Body.Close()
+	if err := json.NewDecoder(got.Body).Decode(answer); err != nil {
+		t.Fatalf("%s of NATS: %v", path, err)
+	}
+}
+
+// checkStop stops the stack: every service ends well, and each event is kept
+// once.
 func (s *stack) checkStop(t *testing.T) {
 	t.Helper()
+	s.compose(t, "stop", "prober", "reflector")
+	var jsz struct{ Messages int }
+	s.askNATS(t, "/jsz", &jsz)
+	eventually(t, 30*time.Second, "all events of the stream in the logger's files", func() string {
+		if kept := len(s.records(t)); kept != jsz.Messages {
+			return fmt.Sprintf("%d of %d", kept, jsz.Messages)
+		}
+		return ""
+	})
 	s.compose(t, "stop")
 	for _, service := range services {
 		if state := inspect(t, s.id(t, service)).State; state.Status != "exited" || state.ExitCode != 0 {
 			t.Errorf("%s is %s with code %d, want exited with 0", service, state.Status, state.ExitCode)
 		}
 	}
-	wantOnce(t, s.records(t))
+	records := s.records(t)
+	wantOnce(t, records)
+	wantAll(t, records)
+	said := s.compose(t, "logs", "--no-color")
+	for _, bad := range []string{"does not allow", "events were lost", "violation"} {
+		if strings.Contains(said, bad) {
+			t.Errorf("%q is in the logs of the stack", bad)
+		}
+	}
 }
