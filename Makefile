@@ -35,11 +35,12 @@ lint: cross ## linters, and that every system we support builds
 	@$(GOBIN)/golangci-lint fmt --diff $$(go list -f '{{.Dir}}' -m)
 	@for m in $(MODULES); do (cd $$m && GOWORK=off go mod tidy -diff); done
 
-cross: ## build prober and reflector for the systems they support
+cross: ## build each service for the systems it supports
 	@for os in linux/arm64 darwin/arm64 freebsd/amd64 openbsd/amd64 netbsd/amd64; do \
 		GOOS=$${os%/*} GOARCH=$${os#*/} CGO_ENABLED=0 go build -o /dev/null ./services/reflector; \
 		GOOS=$${os%/*} GOARCH=$${os#*/} CGO_ENABLED=0 go build -o /dev/null ./services/prober; \
 	done
+	@GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -o /dev/null ./services/logger
 
 fuzz: ## fuzz each decoder for FUZZTIME (100000x: so many inputs)
 	@FUZZTIME=$(FUZZTIME) deploy/fuzz.sh
