@@ -25,9 +25,9 @@ const (
 	claimPrefix   = "twamp.consumer."
 	claimAsk      = ".ask"
 	claimAnswer   = ".answer"
-	claimTimeout  = 2 * time.Second        // for an answer, when somebody is there
-	claimTogether = 100 * time.Millisecond // for the answer of somebody who begins in the same moment
-	claimInterval = 5 * time.Second        // between two looks: two who were apart, as in a cluster, find each other
+	claimTimeout  = 2 * time.Second       // for an answer, when somebody is there
+	claimTogether = 25 * time.Millisecond // for the answer of somebody who begins in the same moment
+	claimInterval = 5 * time.Second       // between two looks: two who were apart, as in a cluster, find each other
 )
 
 // ErrTaken is returned for a durable that another process consumes.

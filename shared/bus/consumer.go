@@ -16,7 +16,7 @@ import (
 
 const (
 	maxBatch      = 1024     // deliveries that Next returns at most
-	maxBatchBytes = 8 << 20  // octets of these, but for the last
+	maxBatchBytes = 2 << 20  // octets of these, but for the last
 	maxQueueBytes = 16 << 20 // of deliveries that wait for Next
 	pullMessages  = 256      // of any size: with a limit in octets nats.go 1.55 drops messages when it is full (the server then ends each pull with a status, for which its channel has no room)
 	closeTimeout  = 3 * time.Second
@@ -171,7 +171,7 @@ func (k *Consumer) guard() {
 			return
 		case <-ticker.C:
 		}
-		if err := k.claim.check(k.ctx, claimTogether); errors.Is(err, ErrTaken) {
+		if err := k.claim.check(k.ctx, claimTimeout); errors.Is(err, ErrTaken) {
 			k.lostErr = err
 			close(k.lost)
 			return

@@ -117,3 +117,37 @@ func TestRetentionBySize(t *testing.T) {
 		t.Error("retention touched a file that is not the journal's")
 	}
 }
+
+func TestNothingIsRemovedThatIsNotAcknowledged(t *testing.T) {
+	o := options(t)
+	o.RotateSize, o.RetainSize, o.RetainAge = 1000, 3000, time.Nanosecond
+	j := open(t, o)
+	for seq := uint64(1); seq <= 50; seq++ {
+		put(t, j, entries(seq, seq))
+	}
+	if err := j.Retain(); err != nil {
+		t.Fatal(err)
+	}
+	want(t, o, 1, 50) // nobody has said yet what is acknowledged
+	if err := j.Resume(20, stored.Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Retain(); err != nil {
+		t.Fatal(err)
+	}
+	seqs := sequences(t, o)
+	if seqs[0] < 10 || seqs[0] > 21 {
+		t.Errorf("kept from %d on, with 20 acknowledged", seqs[0])
+	}
+	want(t, o, seqs[0], 50)
+	j.Acknowledged(50)
+	if err := j.Retain(); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(paths(t, o)); n != 1 {
+		t.Errorf("%d files once all is acknowledged", n)
+	}
+	if left, _ := filepath.Glob(filepath.Join(o.Dir, "*.ids")); len(left) != 0 {
+		t.Errorf("indexes left behind: %v", left)
+	}
+}

@@ -93,26 +93,6 @@ func (f *fleet) shortWait(durable string) {
 	}
 }
 
-// feed publishes numbers from first on, so that there is always a next batch,
-// and calls each, until a process has ended.
-func (f *fleet) feed(ended chan error, first int, each func()) error {
-	f.Helper()
-	pause := time.NewTicker(time.Millisecond)
-	defer pause.Stop()
-	late := time.After(deadline)
-	for n := first; ; n += 10 {
-		select {
-		case err := <-ended:
-			return err
-		case <-late:
-			f.Fatal("the logger is neither killed nor does it write")
-		case <-pause.C:
-			f.numbers(n, n+9)
-			each()
-		}
-	}
-}
-
 // A real process is killed with SIGKILL, in turn between the write and the
 // acknowledgement of a batch, and at whatever moment its files have grown, while
 // events come in, files are ended, compressed and begun. Each event is in the
@@ -137,11 +117,16 @@ func TestKillsLeaveNeitherGapNorDuplicate(t *testing.T) {
 		}
 		ended := make(chan error, 1)
 		go func() { ended <- cmd.Wait() }()
-		if err := f.feed(ended, 100_000+round*10_000, func() {
+		n := 100_000 * (round + 1)
+		f.until("the logger is killed", func() bool {
 			if batches == 0 && f.size() > before {
 				cmd.Process.Kill()
 			}
-		}); err == nil || !strings.Contains(err.Error(), "killed") {
+			n++
+			f.numbers(n, n) // so that there is a next batch
+			return len(ended) > 0
+		})
+		if err := <-ended; err == nil || !strings.Contains(err.Error(), "killed") {
 			t.Fatalf("round %d: %v: %s", round, err, &said)
 		}
 	}

@@ -29,9 +29,13 @@ const (
 	CheckJournal = "journal"
 )
 
-// checkedAhead is how many batches are read ahead of the one that is written:
-// reading takes the CPUs, writing waits for the disk.
-const checkedAhead = 1
+// Reading takes the CPUs, writing waits for the disk: so batches are read while
+// the one before is written, and what has come together by then is written as
+// one. The server hands out 4,096 messages that are not acknowledged, no more.
+const (
+	checkedAhead = 16   // batches that are read and wait for the disk, of 2 MiB each
+	maxTogether  = 3072 // messages that are written as one, but for the last batch
+)
 
 const (
 	openTimeout    = 5 * time.Second // for the consumer, until a failure is spoken of
@@ -141,7 +145,7 @@ func (l *Logger) consumeOnce(ctx context.Context, opened func()) error {
 	workers.Go(func() { l.watchState(stateCtx, consumer) })
 	workers.Go(func() {
 		for batch := range ahead {
-			l.handle(ctx, batch)
+			l.handle(ctx, together(batch, ahead))
 		}
 	})
 	defer workers.Wait() // before the consumer is closed: what is under way is acknowledged
@@ -154,6 +158,22 @@ func (l *Logger) consumeOnce(ctx context.Context, opened func()) error {
 		}
 		ahead <- l.checkAll(batch)
 	}
+}
+
+// together joins a batch with those that wait already.
+func together(batch []checked, ahead <-chan []checked) []checked {
+	for len(batch) < maxTogether {
+		select {
+		case more, ok := <-ahead:
+			if !ok {
+				return batch
+			}
+			batch = append(batch, more...)
+		default:
+			return batch
+		}
+	}
+	return batch
 }
 
 // open opens the consumer, and has the journal know what may come again.
