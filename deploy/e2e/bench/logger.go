@@ -51,9 +51,12 @@ func (b *bench) logger(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		events := float64(s.events)
 		rows = append(rows, row{
-			name:   "pair " + strconv.Itoa(n+1),
-			values: []float64{float64(s.events) / bare.Seconds(), float64(s.events) / logged.Seconds(), bare.Seconds() / logged.Seconds()},
+			name: "pair " + strconv.Itoa(n+1),
+			values: []float64{
+				events / bare.Seconds(), events / logged.wall.Seconds(), bare.Seconds() / logged.wall.Seconds(), float64(logged.cpu) / events,
+			},
 		})
 	}
 	b.rep.table("logger", fmt.Sprintf("%d reports of %d octets a round: a pull consumer that drops them, and bin/logger from its start until they are in its files, synced and acknowledged; the NATS server shares the CPUs",
@@ -62,21 +65,25 @@ func (b *bench) logger(ctx context.Context) error {
 			{"bare_per_s", "bare/s", showCount},
 			{"logger_per_s", "logger/s", showCount},
 			{"ratio", "ratio", showRatio},
+			{"logger_cpu_ns", "logger's CPU an event", showNs},
 		}, append(rows, summaries(rows)...))
 	return nil
 }
 
+// times are what a round took.
+type times struct{ wall, cpu time.Duration }
+
 // pair measures both, the one first that was second the last time.
-func (s *stream) pair(ctx context.Context, n int) (bare, logged time.Duration, err error) {
+func (s *stream) pair(ctx context.Context, n int) (bare time.Duration, logged times, err error) {
 	name := "round-" + strconv.Itoa(n)
 	if n%2 == 1 {
 		logged, err = s.logged(ctx, name)
 		if err != nil {
-			return 0, 0, err
+			return 0, times{}, err
 		}
 	}
 	if bare, err = s.bare(ctx, name+"-bare"); err != nil {
-		return 0, 0, err
+		return 0, times{}, err
 	}
 	if n%2 == 0 {
 		logged, err = s.logged(ctx, name)
@@ -204,21 +211,23 @@ func (s *stream) bare(ctx context.Context, durable string) (time.Duration, error
 }
 
 // logged has bin/logger take all events.
-func (s *stream) logged(ctx context.Context, durable string) (time.Duration, error) {
+func (s *stream) logged(ctx context.Context, durable string) (times, error) {
 	begun := time.Now()
 	if err := s.make(ctx, durable); err != nil {
-		return 0, err
+		return times{}, err
 	}
 	data := filepath.Join(s.dir, durable)
 	p, err := start(ctx, nil, binaries+"logger", "-data", data, "-consumer", durable, "-nats-url", s.server.ClientURL(), "-log-file", data+".log")
 	if err != nil {
-		return 0, err
+		return times{}, err
 	}
 	err = s.acknowledged(ctx, durable)
-	took := time.Since(begun)
+	took := times{wall: time.Since(begun)}
+	var cpuErr error
+	took.cpu, cpuErr = p.cpuTime()
 	p.stop()
-	if err != nil {
-		return 0, fmt.Errorf("%w: %s", err, p.stderr.String())
+	if err = errors.Join(err, cpuErr); err != nil {
+		return times{}, fmt.Errorf("%w: %s", err, p.stderr.String())
 	}
 	return took, errors.Join(os.RemoveAll(data), os.Remove(data+".log"))
 }
