@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
@@ -146,6 +147,7 @@ func (s *stream) fill(ctx context.Context) error {
 	}
 	select {
 	case <-s.js.PublishAsyncComplete():
+		syscall.Sync() // so that no round shares the disk with what is left to be written of the stream
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
