@@ -63,9 +63,9 @@ func (l *Logger) checkAll(batch []bus.Delivery) []checked {
 	return all
 }
 
-// keep writes events to the journal and the readable log, and acknowledges
-// them. While the journal cannot be written, for want of space for instance, it
-// tries again until ctx ends; the stream keeps what is not acknowledged.
+// keep writes events to the journal, acknowledges them, and has them printed.
+// While the journal cannot be written, for want of space for instance, it tries
+// again until ctx ends; the stream keeps what is not acknowledged.
 func (l *Logger) keep(ctx context.Context, good []checked) {
 	if len(good) == 0 {
 		return
@@ -89,6 +89,7 @@ func (l *Logger) keep(ctx context.Context, good []checked) {
 	for _, a := range good { // first: the server hands out no more than so many
 		l.acknowledge(a.Ack())
 	}
+	var lines []events.Line
 	for i, a := range good {
 		if !stored[i] {
 			l.metrics.duplicates.WithLabelValues(duplicateReason(a.Delivery)).Inc()
@@ -97,10 +98,9 @@ func (l *Logger) keep(ctx context.Context, good []checked) {
 		l.metrics.records.Inc()
 		l.metrics.bytes.Add(float64(len(a.Body)))
 		l.Paths.Add(a.report)
-		for _, line := range a.lines {
-			l.Readable.Line(line.Time, line.Kind, line.Text)
-		}
+		lines = append(lines, a.lines...)
 	}
+	l.lines <- lines
 }
 
 // write appends to the journal, however often it takes. It is false when ctx

@@ -80,7 +80,8 @@ type Logger struct {
 	consumerErr atomic.Pointer[error] // why there is no consumer; nil: there is one
 
 	// owned by the goroutine that keeps
-	waiting map[uint64]uint64 // see bury
+	waiting map[uint64]uint64    // see bury
+	lines   chan<- []events.Line // to be printed
 }
 
 // New returns a logger that is not ready yet.
@@ -141,9 +142,13 @@ func (l *Logger) consumeOnce(ctx context.Context, opened func()) error {
 
 	stateCtx, stop := context.WithCancel(ctx)
 	ahead := make(chan []checked, checkedAhead)
+	lines := make(chan []events.Line, 1)
+	l.lines = lines
 	var workers sync.WaitGroup
 	workers.Go(func() { l.watchState(stateCtx, consumer) })
+	workers.Go(func() { l.print(lines) })
 	workers.Go(func() {
+		defer close(lines)
 		for batch := range ahead {
 			l.handle(ctx, together(batch, ahead))
 		}
@@ -157,6 +162,15 @@ func (l *Logger) consumeOnce(ctx context.Context, opened func()) error {
 			return err
 		}
 		ahead <- l.checkAll(batch)
+	}
+}
+
+// print writes the readable log, while the next batch is written to the disk.
+func (l *Logger) print(batches <-chan []events.Line) {
+	for lines := range batches {
+		for _, line := range lines {
+			l.Readable.Line(line.Time, line.Kind, line.Text)
+		}
 	}
 }
 
