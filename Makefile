@@ -2,7 +2,7 @@
 
 SHELL   := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-MODULES := shared services/reflector services/prober services/logger deploy/e2e deploy/nats
+MODULES := shared services/reflector services/prober services/logger deploy/e2e deploy/e2e/k8s deploy/nats
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X tinytwamp/shared/service.version=$(VERSION)
@@ -12,7 +12,11 @@ FUZZTIME ?= 100000x
 GOBIN         := $(shell go env GOPATH)/bin
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: help build run test race lint fuzz bench e2e images credentials up down tidy cross docs
+# In the one module outside of the workspace: what Kubernetes brings is not to
+# choose versions for the services.
+K8S := cd deploy/e2e/k8s && GOWORK=off
+
+.PHONY: help build run test race lint fuzz bench e2e k8s images credentials up down tidy cross docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +29,7 @@ run: build ## the whole pipeline on this machine, until Ctrl-C
 
 test: ## all tests that need no privileges
 	@deploy/test.sh go test -count 1 work
+	@$(K8S) ../../test.sh go test -count 1 .
 
 race: ## the same with the race detector, in random order (needs a C compiler)
 	@CGO_ENABLED=1 deploy/test.sh go test -race -shuffle=on -count 1 work
@@ -32,7 +37,8 @@ race: ## the same with the race detector, in random order (needs a C compiler)
 lint: cross ## linters, and that every system we support builds
 	@test -x $(GOBIN)/golangci-lint || go install $(GOLANGCI_LINT)
 	@go list -f '{{.Dir}}/...' -m | xargs $(GOBIN)/golangci-lint run
-	@$(GOBIN)/golangci-lint fmt --diff $$(go list -f '{{.Dir}}' -m)
+	@$(GOBIN)/golangci-lint fmt --diff $$(go list -f '{{.Dir}}' -m) deploy/e2e/k8s
+	@$(K8S) $(GOBIN)/golangci-lint run
 	@for m in $(MODULES); do (cd $$m && GOWORK=off go mod tidy -diff); done
 
 cross: ## build each service for the systems it supports
@@ -50,6 +56,9 @@ bench: build ## our own figures, in less than 5 minutes; BENCH_JSON=FILE keeps t
 
 e2e: build ## tests that need root, network namespaces or Docker
 	@deploy/test.sh go test -tags e2e -count 1 -timeout 25m ./deploy/e2e/...
+
+k8s: ## deploy/k8s against a real API server, built from source: 7 minutes the first time
+	@$(K8S) ../../test.sh go test -tags e2e -count 1 -timeout 25m -run Cluster .
 
 # Docker's own compose, or the older program.
 COMPOSE  = TINYTWAMP_VERSION=$(VERSION) TINYTWAMP_REVISION=$(REVISION) $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
@@ -71,9 +80,10 @@ up: credentials ## start the stack of docker-compose.yml
 down: ## stop it
 	@$(COMPOSE) down
 
-docs: ## write all that is made from the code anew: tables of settings and metrics, deploy/env, conformance, schemas of events
+docs: ## write all that is made from the code anew: tables of settings and metrics, deploy/env, conformance, deploy/k8s/plain, schemas of events
 	@go test ./services/reflector ./services/prober ./services/logger -run TestREADME -update >/dev/null
 	@go test ./deploy/e2e -run TestReferenceSettings -update >/dev/null
+	@$(K8S) go test -run TestPlain -update . >/dev/null
 	@go test -count 1 ./deploy/e2e/contract -run TestSchemas -update >/dev/null
 	@go test -count 1 ./deploy/e2e/conformance -update >/dev/null || go test -count 1 ./deploy/e2e/conformance
 	@go test -count 1 ./deploy/e2e/metrics -run TestGuide -update >/dev/null || go test -count 1 ./deploy/e2e/metrics -run TestGuide
