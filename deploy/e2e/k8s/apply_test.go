@@ -100,7 +100,7 @@ func (c *cluster) refused() {
 // secrets: the script makes what the pods mount, and renews it.
 func (c *cluster) secrets() {
 	folder := c.TempDir()
-	for _, name := range []string{"users.conf", "reflector.nk", "prober.nk", "logger.nk", "init.nk"} {
+	for _, name := range []string{"users-shared.conf", "reflector.nk", "prober.nk", "logger.nk", "init.nk"} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte("secret of "+name), 0o600); err != nil {
 			c.Fatal(err)
 		}
@@ -120,7 +120,7 @@ func (c *cluster) secrets() {
 				continue
 			}
 			for file, content := range s.Data {
-				if string(content) != "secret of "+file || len(s.Data) != 1 || len(s.Annotations) != 0 {
+				if from := strings.Replace(file, "users.conf", "users-shared.conf", 1); string(content) != "secret of "+from || len(s.Data) != 1 || len(s.Annotations) != 0 {
 					c.Errorf("secret %s is %v, annotations %v", name, s.Data, s.Annotations)
 				}
 			}
