@@ -110,10 +110,11 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger, stdout io.Writer) 
 	if cfg.NATSEmbedded != "" {
 		options.Prepare = func(ctx context.Context) error { return client.Init(ctx, stream, consumer) }
 	}
-	return service.Run(ctx,
+	tasks := append(reopening(cfg.Common, readable, log),
 		service.Task{Name: "logger", Run: logger.New(options, log).Run},
 		service.Task{Name: "admin", Run: admin.Serve},
 	)
+	return service.Run(ctx, tasks...)
 }
 
 // startServer runs the NATS server inside, and points the settings at it.
