@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -80,13 +81,24 @@ func (s *selfCheck) open(ctx context.Context, again <-chan time.Time) (*udp.Conn
 		if err == nil {
 			return c, nil
 		}
-		s.set(fmt.Errorf("no socket to ask from: %w", err))
+		if s.target.Addr() == netip.IPv6Loopback() && onlyIPv4(hostAddresses()) {
+			s.set(nil)
+		} else {
+			s.set(fmt.Errorf("no socket to ask from: %w", err))
+		}
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-again:
 		}
 	}
+}
+
+// onlyIPv4 tells whether IPv6 is switched off, by the addresses of a host: even
+// the loopback interface has none. A socket can be bound to [::] all the same, as
+// in most containers, but nobody can reach it: what counts is the one for IPv4.
+func onlyIPv4(host []netip.Addr) bool {
+	return len(host) > 0 && !slices.ContainsFunc(host, netip.Addr.Is6)
 }
 
 // ask sends one test packet and waits for its reply.

@@ -181,3 +181,20 @@ func TestLoopbackOf(t *testing.T) {
 		}
 	}
 }
+
+func TestOnlyIPv4(t *testing.T) {
+	four, six := netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback()
+	for _, c := range []struct {
+		host []netip.Addr
+		want bool
+	}{
+		{[]netip.Addr{four}, true},
+		{[]netip.Addr{four, six}, false},
+		{[]netip.Addr{six}, false},
+		{nil, false}, // not up yet
+	} {
+		if got := onlyIPv4(c.host); got != c.want {
+			t.Errorf("%v: %v, want %v", c.host, got, c.want)
+		}
+	}
+}
