@@ -14,6 +14,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/json" // as the API server, which tells serviceName from servicename
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
@@ -119,8 +120,12 @@ func objects(t *testing.T, overlay string) []metav1.Object {
 			t.Fatalf("unknown kind %q %q", kind.APIVersion, kind.Kind)
 		}
 		object := make()
-		if err := yaml.UnmarshalStrict(document, object); err != nil {
-			t.Fatalf("%s %s: %v", kind.Kind, object.GetName(), err)
+		fields, err := yaml.YAMLToJSONStrict(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strict, err := json.UnmarshalStrict(fields, object); err != nil || strict != nil {
+			t.Fatalf("%s %s: %v %v", kind.Kind, object.GetName(), err, strict)
 		}
 		all = append(all, object)
 	}

@@ -42,7 +42,7 @@ func TestNATS(t *testing.T) {
 		t.Run(overlay, func(t *testing.T) {
 			o := natsOptions(t, overlay)
 			if o.ServerName != "nats-0" || len(o.Nkeys) != 1 || !o.JetStream || !o.SyncAlways || o.StoreDir != "/data" || o.Port != 4222 || o.HTTPPort != 8222 {
-				t.Errorf("options are %+v", o)
+				t.Errorf("name %q, %d users, JetStream %v in %s, sync always %v, ports %d and %d", o.ServerName, len(o.Nkeys), o.JetStream, o.StoreDir, o.SyncAlways, o.Port, o.HTTPPort)
 			}
 			routes := map[string]bool{}
 			for _, r := range o.Routes {
