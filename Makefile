@@ -37,7 +37,7 @@ race: ## the same with the race detector, in random order (needs a C compiler)
 lint: cross ## linters, and that every system we support builds
 	@test -x $(GOBIN)/golangci-lint || go install $(GOLANGCI_LINT)
 	@go list -f '{{.Dir}}/...' -m | xargs $(GOBIN)/golangci-lint run
-	@$(GOBIN)/golangci-lint fmt --diff $$(go list -f '{{.Dir}}' -m) deploy/e2e/k8s
+	@$(GOBIN)/golangci-lint fmt --diff $$(go list -f '{{.Dir}}' -m)
 	@$(K8S) $(GOBIN)/golangci-lint run
 	@for m in $(MODULES); do (cd $$m && GOWORK=off go mod tidy -diff); done
 

@@ -211,8 +211,15 @@ func (c *cluster) exitCodes() {
 		exit    int32
 		retried bool
 	}{
-		{"once", 0, false}, {"once", 1, false}, {"once", 64, false}, {"once", 69, false}, {"once", 70, true}, {"once", 75, true},
-		{"burst", 64, false}, {"burst", 70, true}, {"burst", 75, false},
+		{"once", 0, false},
+		{"once", 1, false},
+		{"once", 64, false},
+		{"once", 69, false},
+		{"once", 70, true},
+		{"once", 75, true},
+		{"burst", 64, false},
+		{"burst", 70, true},
+		{"burst", 75, false},
 	} {
 		name := fmt.Sprintf("%s-%d", code.job, code.exit)
 		job := c.jobOf(code.job, name)

@@ -115,11 +115,11 @@ func objects(t *testing.T, overlay string) []metav1.Object {
 		if err := yaml.Unmarshal(document, &kind); err != nil {
 			t.Fatalf("%v in\n%s", err, document)
 		}
-		make, ok := kinds[kind.APIVersion+" "+kind.Kind]
+		blank, ok := kinds[kind.APIVersion+" "+kind.Kind]
 		if !ok {
 			t.Fatalf("unknown kind %q %q", kind.APIVersion, kind.Kind)
 		}
-		object := make()
+		object := blank()
 		fields, err := yaml.YAMLToJSONStrict(document)
 		if err != nil {
 			t.Fatal(err)
