@@ -57,7 +57,7 @@ bench: build ## our own figures, in less than 5 minutes; BENCH_JSON=FILE keeps t
 e2e: build ## tests that need root, network namespaces or Docker
 	@deploy/test.sh go test -tags e2e -count 1 -timeout 25m ./deploy/e2e/...
 
-k8s: ## deploy/k8s against a real API server, built from source: 7 minutes the first time
+k8s: ## deploy/k8s against a real API server, built from source: 8 minutes more the first time
 	@$(K8S) ../../test.sh go test -tags e2e -count 1 -timeout 25m -run Cluster .
 
 # Docker's own compose, or the older program.
