@@ -70,7 +70,13 @@ func (u user) permissions(loggers []string, shared bool) permissions {
 	case prober:
 		p.publish = []string{events.TypeLog + "." + name, events.TypeRTT + "." + name + ".*.*"}
 	case logger:
+		// By the first, and what it subscribes to, loggers of one consumer notice
+		// each other; in its test log it tells of dead letters that were lost.
+		claim := "twamp.consumer." + u.name + ".>"
+		p.subscribe = append(p.subscribe, claim)
 		p.publish = []string{
+			claim,
+			events.TypeLog + "." + u.name,
 			events.TypeDeadLetter + "." + u.name,
 			api("STREAM.INFO"),
 			api("CONSUMER.INFO") + "." + u.name,
