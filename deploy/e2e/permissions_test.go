@@ -159,7 +159,7 @@ var allowed = map[string]may{
 	},
 	"logger": {
 		publish: []string{
-			"twamp.v1.dlq.logger", "$JS.API.STREAM.INFO.TWAMP", "$JS.API.CONSUMER.INFO.TWAMP.logger", "$JS.API.CONSUMER.MSG.NEXT.TWAMP.logger",
+			"twamp.v1.log.logger", "twamp.v1.dlq.logger", "$JS.API.STREAM.INFO.TWAMP", "$JS.API.CONSUMER.INFO.TWAMP.logger", "$JS.API.CONSUMER.MSG.NEXT.TWAMP.logger",
 			"$JS.ACK.TWAMP.logger.1.1.1.1764000000000000000.0",
 		},
 		subscribe: []string{"_INBOX_logger.>"},
