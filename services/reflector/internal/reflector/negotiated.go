@@ -35,6 +35,8 @@ type negotiated struct {
 	seen     int64 // last packet, Unix ns
 	noted    int64 // last packet in the test log, Unix ns
 	timer    *time.Timer
+
+	kept *time.Timer // ends the reservation of its addresses; guarded by the mutex of all
 }
 
 // Port implements [control.Session].

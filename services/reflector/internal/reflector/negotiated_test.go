@@ -183,6 +183,36 @@ func TestOwnPortAfterwards(t *testing.T) {
 	})
 }
 
+// However many sessions a client opens and stops on the reflector's own port, so
+// many addresses stay reserved and no more: those of the latest.
+func TestReservedAddressesAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, server, nil)
+		tm := terms()
+		tm.Receiver = netip.MustParseAddrPort(server)
+		const more = 10
+		for port := range uint16(mostReserved + more) {
+			tm.Sender = netip.AddrPortFrom(tm.Sender.Addr(), 10000+port)
+			g.open(tm).Stop()
+		}
+		if n := len(*g.r.sessions.byPair.Load()); n != mostReserved {
+			t.Errorf("%d addresses are reserved, want %d", n, mostReserved)
+		}
+		for port, want := range map[uint16]bool{10000: false, 10000 + more: true} {
+			p := pair{netip.AddrPortFrom(tm.Sender.Addr(), port), tm.Receiver}
+			if got := g.r.sessions.find(p) != nil; got != want {
+				t.Errorf("the addresses of port %d are reserved: %v, want %v", port, got, want)
+			}
+		}
+		time.Sleep(reserved)
+		synctest.Wait()
+		if g.r.sessions.byPair.Load() != nil {
+			t.Error("addresses stay reserved for ever")
+		}
+	})
+}
+
 // Packets that come before the Start Time are not reflected, neither then nor
 // later, and a session that is stopped before it began is over.
 func TestStartTime(t *testing.T) {

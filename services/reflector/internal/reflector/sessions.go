@@ -18,6 +18,9 @@ const (
 	// so long: its last packets are no STAMP sender's. No packet lives longer
 	// (the maximum segment lifetime of RFC 9293).
 	reserved = 2 * time.Minute
+	// So many at most, the latest: a client can have sessions come and go as fast
+	// as it likes, and each change copies all.
+	mostReserved = 512
 	// Sessions that ended and whose results are still recognised.
 	remembered = 4096
 )
@@ -44,6 +47,7 @@ type sessions struct {
 	empty   chan struct{} // closed when ending and none is live
 	drops   uint64        // of the kernel, on sockets that are closed
 	past    []pastSession // the oldest first
+	kept    []*negotiated // that ended and keep their addresses, the oldest first
 }
 
 // pastSession is a session that ended.
@@ -108,7 +112,7 @@ func (t *sessions) add(terms control.Terms, ended func()) (control.Session, erro
 func (t *sessions) set(p pair, s *negotiated) {
 	byPair := make(map[pair]*negotiated)
 	if old := t.byPair.Load(); old != nil {
-		maps.Copy(byPair, *old)
+		byPair = maps.Clone(*old)
 	}
 	if byPair[p] = s; s == nil {
 		delete(byPair, p)
@@ -133,7 +137,7 @@ func (t *sessions) remove(s *negotiated) {
 		close(t.empty)
 	}
 	if s.on == nil && !t.ending {
-		s.forgetLater()
+		t.keep(s)
 		return
 	}
 	if t.find(s.pair) == s { // and not one that came since
@@ -148,16 +152,28 @@ func (t *sessions) remove(s *negotiated) {
 	}
 }
 
-// forgetLater takes a session's addresses back after a while, unless a new
-// session has them by then.
-func (s *negotiated) forgetLater() {
-	time.AfterFunc(reserved, func() {
-		s.all.mu.Lock()
-		defer s.all.mu.Unlock()
-		if s.all.find(s.pair) == s {
-			s.all.set(s.pair, nil)
-		}
+// keep reserves the addresses of a session that ended for a while, unless later
+// ones need the room. It is called with mu held.
+func (t *sessions) keep(s *negotiated) {
+	if len(t.kept) == mostReserved {
+		t.forget(t.kept[0])
+	}
+	t.kept = append(t.kept, s)
+	s.kept = time.AfterFunc(reserved, func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.forget(s)
 	})
+}
+
+// forget takes a session's addresses back, unless a new session has them by now.
+// It is called with mu held.
+func (t *sessions) forget(s *negotiated) {
+	s.kept.Stop()
+	t.kept = slices.DeleteFunc(t.kept, func(k *negotiated) bool { return k == s })
+	if t.find(s.pair) == s {
+		t.set(s.pair, nil)
+	}
 }
 
 func (s *negotiated) isOver() bool {
