@@ -24,7 +24,7 @@ type seat struct {
 
 // place is where a session sits on its link before anybody knows to which port
 // its packets go: one that TWAMP-Control is to agree on has an own port to each
-// address for itself.
+// address for itself, as far as there are sockets.
 func (s *session) place() netip.AddrPort {
 	if s.mode == ModeTWAMP {
 		return netip.AddrPortFrom(s.target.Address.Addr(), 0)

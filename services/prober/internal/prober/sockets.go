@@ -66,6 +66,8 @@ func (ss *sockets) choose(local netip.AddrPort, p *plan) (*link, error) {
 
 // chooseAlone gives the link for a session that is to be the only one from an own
 // port to an address. If need be one makes way that waits for its last replies.
+// Beyond [maxSockets] sessions share: a server that has a port to give for each
+// tells them apart by that.
 func (ss *sockets) chooseAlone(local netip.AddrPort, to netip.Addr) (*link, error) {
 	all, at := ss.links[local], netip.AddrPortFrom(to, 0)
 	for _, l := range all {
@@ -81,7 +83,10 @@ func (ss *sockets) chooseAlone(local netip.AddrPort, to netip.Addr) (*link, erro
 			return l, nil
 		}
 	}
-	return nil, fmt.Errorf("prober: too many tests of %v from one own address or port in twamp mode: give each another source port", to)
+	if local.Port() == 0 {
+		return slices.MinFunc(all, func(a, b *link) int { return len(a.seats[at]) - len(b.seats[at]) }), nil
+	}
+	return nil, fmt.Errorf("prober: too many tests of %v from one own port in twamp mode: give each another source port", to)
 }
 
 // errTaken means that a server chose the port of another session.

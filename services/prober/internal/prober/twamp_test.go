@@ -206,6 +206,17 @@ func TestTWAMPSharedControl(t *testing.T) {
 			b.Errorf("outcome %+v, the log has\n%.500s", b.outcome, b.log)
 		}
 	})
+	twampBubble(t, func(b *twampBench) { // more than there are sockets for: the server's ports tell them apart
+		const n = 2*maxSockets + 1
+		b.twampTargets(n)
+		b.test.Count = 2
+		b.grant = func(i int) uint16 { return 2000 + uint16(i) }
+		b.run(0)
+		sent, received, _ := sums(b.reports)
+		if b.outcome != (Outcome{Sessions: n, Answered: n}) || sent != 2*n || received != 2*n {
+			b.Errorf("outcome %+v, %d sent, %d received; the log has\n%.500s", b.outcome, sent, received, b.log)
+		}
+	})
 	twampBubble(t, func(b *twampBench) {
 		b.twampTargets(1)
 		b.test.Count, b.test.SourcePorts = 2, nil
