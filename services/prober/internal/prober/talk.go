@@ -166,7 +166,7 @@ func (t *talk) ask(client *control.Client, x *ask, a *agreement) (err error) {
 		return declined{fmt.Errorf("prober: size %w", err)}
 	}
 	r := control.Request{
-		IPVersion: 6, Port: x.port, Padding: uint32(len(a.payload) - a.mode.SenderBase()), Reflect: uint16(a.reflect),
+		IPVersion: 6, Port: x.port, Padding: uint32(len(a.payload) - paddingAt(a.mode)), Reflect: uint16(a.reflect),
 		Timeout: x.test.Timeout, DSCP: uint8(x.test.DSCP),
 	}
 	if x.peer.Is4() {

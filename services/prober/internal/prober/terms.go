@@ -58,6 +58,9 @@ func (t *Test) twampPayload(mode twamp.Mode, serverOctets uint16) ([]byte, error
 	need := begin + len(pad)
 	if t.ReflectOctets > 0 {
 		least = mode.ReflectorBase() + t.ReflectOctets
+		if t.SymmetricalSize {
+			least++ // padding must be more than is to come back (RFC 6038 section 4.2)
+		}
 		need += serverOctetsSize
 	}
 	size := t.Size

@@ -54,6 +54,7 @@ func TestTWAMPSettings(t *testing.T) {
 		"too short, symmetrical":   {Test{Size: 40, SymmetricalSize: true}, "SIZE must be at least 41"},
 		"no room for octets":       {Test{Size: 140, ReflectOctets: 100}, "SIZE must be at least 141"},
 		"room for octets":          {Test{Size: 141, ReflectOctets: 100}, ""},
+		"no room, symmetrical":     {Test{Size: 141, ReflectOctets: 100, SymmetricalSize: true}, "SIZE must be at least 142"},
 		"no room for the message":  {Test{Size: 20, Padding: PadMessage, Message: "more than 20"}, "SIZE must be at least 27"},
 		"too long":                 {Test{Size: 65508}, "SIZE must be at most 65507"},
 		"one octet":                {Test{ReflectOctets: 1}, "REFLECT_OCTETS must be 0, or from 2"},
@@ -106,7 +107,7 @@ func TestTWAMPPayload(t *testing.T) {
 		"symmetrical encrypted": {Test{SymmetricalSize: true}, auth, 0, 118, 112},
 		"reflect":               {Test{ReflectOctets: 10}, open, 0, 51, 14},
 		"server octets":         {Test{ReflectOctets: 10}, open, 0x1234, 51, 16},
-		"both":                  {Test{ReflectOctets: 10, SymmetricalSize: true}, auth, 0x1234, 122, 114},
+		"both":                  {Test{ReflectOctets: 10, SymmetricalSize: true}, auth, 0x1234, 123, 114},
 	} {
 		c.how.Message = message
 		b, err := c.how.twampPayload(c.mode|c.how.extensions(), c.serverOctets)

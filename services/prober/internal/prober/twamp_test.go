@@ -82,8 +82,12 @@ func checkPadding(t *testing.T, name string, b *twampBench) {
 		want = append(binary.BigEndian.AppendUint16(nil, b.octets), want...)
 	}
 	for i, request := range b.requests {
-		if padding := request[paddingAt(mode):]; len(request) < mode.ReflectorBase() || !strings.HasPrefix(string(padding), string(want)) {
+		padding := request[paddingAt(mode):]
+		if len(request) < mode.ReflectorBase() || !strings.HasPrefix(string(padding), string(want)) {
 			t.Errorf("%s: packet %d has padding %x, want %x", name, i, padding, want)
+		}
+		if asked := b.server.Sessions()[0]; int(asked.Padding) != len(padding) || b.test.ReflectOctets > 0 && asked.Padding <= uint32(asked.PaddingToReflect) {
+			t.Errorf("%s: %d octets of padding, %d announced, %d of them to reflect", name, len(padding), asked.Padding, asked.PaddingToReflect)
 		}
 	}
 }

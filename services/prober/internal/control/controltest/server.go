@@ -230,7 +230,11 @@ func NewReflector(s Session) *Reflector { return &Reflector{Session: s, TestCiph
 func (r *Reflector) Reply(t testing.TB, request []byte, t2, t3 stamp.Timestamp, ttl uint8) []byte {
 	t.Helper()
 	var p stamp.SenderPacket
-	if len(request) != r.Mode.SenderBase()+int(r.Padding) {
+	at := r.Mode.SenderBase() // where padding begins
+	if r.Mode&twamp.SymmetricalSize != 0 {
+		at = r.Mode.ReflectorBase()
+	}
+	if len(request) != at+int(r.Padding) {
 		t.Errorf("a request of %d octets, where the padding was to have %d", len(request), r.Padding)
 	}
 	if r.TestCipher == nil {
@@ -245,10 +249,6 @@ func (r *Reflector) Reply(t testing.TB, request []byte, t2, t3 stamp.Timestamp, 
 		SenderTimestamp: p.Timestamp, SenderErrorEstimate: p.ErrorEstimate, SenderTTL: ttl,
 	}
 	r.Sequence++
-	at := r.Mode.SenderBase() // where padding begins
-	if r.Mode&twamp.SymmetricalSize != 0 {
-		at = r.Mode.ReflectorBase()
-	}
 	b := make([]byte, max(len(request), r.Mode.ReflectorBase()))
 	copy(b[r.Mode.ReflectorBase():], request[at:])
 	if r.TestCipher == nil {
