@@ -15,6 +15,11 @@ import (
 // dialTimeout is how long a server may take to take a connection.
 const dialTimeout = 10 * time.Second
 
+// mostTimeout is for how long at most a server is asked to reflect after the
+// stop: longer ones are refused. The stop comes when no reply is waited for any
+// more, so that nothing is lost by less than the test's timeout.
+const mostTimeout = 10 * time.Minute
+
 // Dial opens a control connection, from an own address if there is one.
 func Dial(ctx context.Context, local netip.Addr, to netip.AddrPort) (net.Conn, error) {
 	d := net.Dialer{Timeout: dialTimeout}
@@ -167,7 +172,7 @@ func (t *talk) ask(client *control.Client, x *ask, a *agreement) (err error) {
 	}
 	r := control.Request{
 		IPVersion: 6, Port: x.port, Padding: uint32(len(a.payload) - paddingAt(a.mode)), Reflect: uint16(a.reflect),
-		Timeout: x.test.Timeout, DSCP: uint8(x.test.DSCP),
+		Timeout: min(x.test.Timeout, mostTimeout), DSCP: uint8(x.test.DSCP),
 	}
 	if x.peer.Is4() {
 		r.IPVersion = 4

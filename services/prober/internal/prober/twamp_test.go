@@ -156,6 +156,18 @@ func TestTWAMPUnreflected(t *testing.T) {
 	}
 }
 
+// A server is asked to reflect for no longer after the stop than one is ready to:
+// the stop comes when no reply is waited for any more.
+func TestTWAMPLongTimeout(t *testing.T) {
+	twampBubble(t, func(b *twampBench) {
+		b.test.Timeout = time.Hour
+		b.run(0)
+		if x := b.server.Sessions()[0]; x.Timeout != 10*time.Minute || b.reports[0].Received != 10 {
+			b.Errorf("asked for a timeout of %v; %d received", x.Timeout, b.reports[0].Received)
+		}
+	})
+}
+
 // The reflector's port is the server's to choose.
 func TestTWAMPPort(t *testing.T) {
 	twampBubble(t, func(b *twampBench) {
