@@ -17,7 +17,7 @@ import (
 // target.
 type Test struct {
 	Count          uint64        `env:"COUNT" envDefault:"10" arg:"N" group:"Test" help:"Packets to each address; a continuous test has no end."`
-	Interval       time.Duration `env:"INTERVAL" envDefault:"100ms" arg:"TIME" group:"Test" help:"Time between the packets to an address, at least 10us."`
+	Interval       time.Duration `env:"INTERVAL" envDefault:"100ms" arg:"TIME" group:"Test" help:"Time between the packets to an address, at least 10us; in twamp mode at most 10m, and 1m if it is a mean."`
 	Schedule       Schedule      `env:"SCHEDULE" envDefault:"periodic" arg:"HOW" group:"Test" help:"Times between packets: periodic (RFC 3432), or poisson (RFC 2330) with the interval as their mean."`
 	Timeout        time.Duration `env:"TIMEOUT" envDefault:"2s" arg:"TIME" group:"Test" help:"A packet that was not answered within this time from its own sending is lost."`
 	ReflectorState StateHint     `env:"REFLECTOR_STATE" envDefault:"auto" arg:"STATE" group:"Test" help:"Whether the reflector numbers its replies by itself, which tells the direction of a loss: stateful, stateless, or auto: unknown until a number differs from the prober's."`
@@ -57,6 +57,10 @@ const (
 	// maxInFlight bounds a session's memory: packets that can wait for their
 	// answers at a time.
 	maxInFlight = 1 << 20
+	// A TWAMP server ends a session without a packet for 15 minutes (REFWAIT, RFC
+	// 5357 section 4.2) and does not say so: all further packets would count as
+	// lost. A Poisson process has a gap of 15 times its mean once in 3 million.
+	maxTWAMPInterval, maxTWAMPMean = 10 * time.Minute, time.Minute
 )
 
 // Check finds settings that cannot work.
@@ -128,6 +132,13 @@ func (t *Test) checkMode(bad func(variable, format string, args ...any)) {
 			bad("SYMMETRICAL_SIZE", "must be false but in twamp mode")
 		}
 		return
+	}
+	most := maxTWAMPInterval
+	if t.Schedule == Poisson {
+		most = maxTWAMPMean
+	}
+	if t.Interval > most {
+		bad("INTERVAL", "must be at most %v in twamp mode, with this schedule: a server ends sessions that are silent for long", most)
 	}
 	if t.SSID != 0 {
 		bad("SSID", "must be 0 in twamp mode, where the server chooses a session identifier")

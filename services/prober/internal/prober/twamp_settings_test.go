@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"tinytwamp/shared/stamp"
 	"tinytwamp/shared/twamp"
@@ -59,6 +60,11 @@ func TestTWAMPSettings(t *testing.T) {
 		"too long":                 {Test{Size: 65508}, "SIZE must be at most 65507"},
 		"one octet":                {Test{ReflectOctets: 1}, "REFLECT_OCTETS must be 0, or from 2"},
 		"too many octets":          {Test{ReflectOctets: 65500}, "REFLECT_OCTETS must be 0, or from 2"},
+		"seldom":                   {Test{Interval: 10 * time.Minute}, ""},
+		"too seldom":               {Test{Interval: 10*time.Minute + 1}, "INTERVAL must be at most 10m0s in twamp mode"},
+		"seldom at random":         {Test{Interval: time.Minute, Schedule: Poisson}, ""},
+		"too seldom at random":     {Test{Interval: time.Minute + 1, Schedule: Poisson}, "INTERVAL must be at most 1m0s in twamp mode"},
+		"STAMP, seldom":            {Test{Mode: ModeSTAMP, Interval: time.Hour}, ""},
 		"STAMP, octets":            {Test{Mode: ModeSTAMP, ReflectOctets: 2}, "REFLECT_OCTETS must be 0 but in twamp mode"},
 		"STAMP, symmetrical":       {Test{Mode: ModeSTAMP, SymmetricalSize: true}, "SYMMETRICAL_SIZE must be false but in twamp mode"},
 	} {
@@ -68,7 +74,10 @@ func TestTWAMPSettings(t *testing.T) {
 		if c.how.Message == "" {
 			c.how.Padding = PadZero
 		}
-		c.how.Count, c.how.Interval, c.how.Timeout = 1, 100*ms, 100*ms
+		c.how.Count, c.how.Timeout = 1, 100*ms
+		if c.how.Interval == 0 {
+			c.how.Interval = 100 * ms
+		}
 		var all []string
 		for _, p := range c.how.Check() {
 			all = append(all, p.Var+" "+p.Msg)
