@@ -139,7 +139,7 @@ func (c *Client) Wait() error {
 	case errors.Is(err, io.EOF):
 		return errors.New("control: the server closed the connection")
 	default:
-		return fmt.Errorf("control: the connection was lost: %w", err)
+		return fmt.Errorf("control: the connection was lost: %w", cause(err))
 	}
 }
 
@@ -177,5 +177,14 @@ func (c *Client) failed(step string, err error) error {
 	case errors.Is(err, twamp.ErrHMAC):
 		return fmt.Errorf("control: %s is not authentic: does the server have the same passphrase? (%w)", step, err)
 	}
-	return fmt.Errorf("control: %s did not come: %w", step, err)
+	return fmt.Errorf("control: %s did not come: %w", step, cause(err))
+}
+
+// cause is an error without the addresses of the connection: the own port would
+// make each attempt's another one, and nobody needs it.
+func cause(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Err
+	}
+	return err
 }

@@ -4,7 +4,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"net"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -103,6 +105,26 @@ func TestModes(t *testing.T) {
 		if err != nil || c.Mode() != tt.mode {
 			t.Errorf("%s: %v, %v; want %v", tt.name, c, err, tt.mode)
 		}
+	}
+}
+
+// reset is a connection that the other end resets.
+type reset struct{ net.Conn }
+
+func (r reset) Read([]byte) (int, error) {
+	from := &net.TCPAddr{IP: net.IPv6loopback, Port: 43210}
+	return 0, &net.OpError{Op: "read", Net: "tcp", Source: from, Addr: from, Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+}
+
+// An error names no own port: it is another one at each attempt, of which the log
+// is to tell only once.
+func TestErrorIsTheSameEachTime(t *testing.T) {
+	here, there := net.Pipe()
+	defer here.Close()
+	defer there.Close()
+	_, err := control.Connect(reset{here}, withKey(twamp.Encrypted))
+	if want := "control: its greeting did not come: read: connection reset by peer"; err == nil || err.Error() != want || !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("%v, want %s", err, want)
 	}
 }
 
