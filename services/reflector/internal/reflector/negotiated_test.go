@@ -444,8 +444,18 @@ func TestDrain(t *testing.T) {
 		s := g.open(terms())
 		s.Start(time.Time{})
 		begin := time.Now()
-		g.r.sessions.drain(5 * time.Second)
-		if took := time.Since(begin); took != 5*time.Second || s.over.Load() != 0 {
+		drained := make(chan time.Duration)
+		go func() {
+			g.r.sessions.drain(5 * time.Second)
+			drained <- time.Since(begin)
+		}()
+		time.Sleep(5 * time.Second)
+		s.Stop() // as its control connection is closed
+		time.Sleep(parting - time.Nanosecond)
+		if _, _, ok := s.answered(g.sender(client), 0); !ok {
+			t.Error("what was on its way when the grace was over is not answered")
+		}
+		if took := <-drained; took != 5*time.Second+parting || s.over.Load() != 0 {
 			t.Errorf("it took %v, and the session ended %d times", took, s.over.Load())
 		}
 		g.stop()

@@ -21,6 +21,9 @@ const (
 	// So many at most, the latest: a client can have sessions come and go as fast
 	// as it likes, and each change copies all.
 	mostReserved = 512
+	// What a client sends until it sees its control connection closed takes less to
+	// arrive.
+	parting = time.Second
 	// Sessions that ended and whose results are still recognised.
 	remembered = 4096
 )
@@ -182,16 +185,22 @@ func (s *negotiated) isOver() bool {
 	return s.over
 }
 
-// drain lets no session begin any more and waits for those that there are, for
-// so long at most.
-func (t *sessions) drain(most time.Duration) {
+// refuse lets no session begin any more, and says how many there are.
+func (t *sessions) refuse() (live int) {
 	t.mu.Lock()
-	if t.ending = true; t.live == 0 {
-		t.mu.Unlock()
+	defer t.mu.Unlock()
+	t.ending = true
+	return t.live
+}
+
+// drain lets no session begin any more and waits for those that there are, for
+// the grace and a little more at most: with its end their control connections are
+// closed, and what is on its way then is no loss of the network's.
+func (t *sessions) drain(grace time.Duration) {
+	if t.refuse() == 0 {
 		return
 	}
-	t.mu.Unlock()
-	timeout := time.NewTimer(most)
+	timeout := time.NewTimer(grace + parting)
 	defer timeout.Stop()
 	select {
 	case <-t.empty:
@@ -201,7 +210,7 @@ func (t *sessions) drain(most time.Duration) {
 
 // close ends all sessions.
 func (t *sessions) close(why string) {
-	t.drain(0) // from now on none is added
+	t.refuse()
 	if byPair := t.byPair.Load(); byPair != nil {
 		for _, s := range *byPair {
 			s.end(why)
