@@ -84,7 +84,7 @@ func (m *Metrics) Add(r *Report) {
 	for i, n := range r.counts {
 		f.counts[i] += float64(n)
 	}
-	if !r.end.Before(f.end) { // else it comes late
+	if f.states == nil || !r.end.Before(f.end) { // else it comes late
 		f.end, f.states = r.end, r.states
 	}
 }

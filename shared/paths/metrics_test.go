@@ -268,3 +268,14 @@ func TestSettings(t *testing.T) {
 		t.Error(p)
 	}
 }
+
+// An end before the year 1, which RFC 3339 has, is nothing to fall over.
+func TestReportThatEndsBeforeTheYear1(t *testing.T) {
+	i := newInstance(t, Settings{Limit: 10, Idle: time.Hour})
+	r := report(t, "core", 3)
+	r.Report.End = time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)
+	i.Observe("p1", r)
+	if got := i.value("twamp_path_reports_total"); got != 1 {
+		t.Errorf("%v reports", got)
+	}
+}
