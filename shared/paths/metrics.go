@@ -84,7 +84,7 @@ func (m *Metrics) Add(r *Report) {
 	for i, n := range r.counts {
 		f.counts[i] += float64(n)
 	}
-	if f.states == nil || !r.end.Before(f.end) { // else it comes late
+	if f.states == nil || !r.end.Before(f.end) || f.end.After(now) { // else it comes late; an end to come was that of a wrong clock
 		f.end, f.states = r.end, r.states
 	}
 }

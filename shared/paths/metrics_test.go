@@ -279,3 +279,18 @@ func TestReportThatEndsBeforeTheYear1(t *testing.T) {
 		t.Errorf("%v reports", got)
 	}
 }
+
+// A prober whose clock was ahead, until somebody set it right, is seen as it is
+// now.
+func TestClockThatWasAhead(t *testing.T) {
+	i := newInstance(t, Settings{Limit: 10, Idle: time.Hour})
+	ahead := report(t, "core", 1)
+	ahead.Report.End = time.Now().Add(24 * time.Hour)
+	i.Observe("p1", ahead)
+	right := report(t, "core", 2)
+	right.HopsForward.Last = 9
+	i.Observe("p1", right)
+	if got := i.value("twamp_path_hops", forward); got != 9 {
+		t.Errorf("%v hops, want those of the latest report", got)
+	}
+}
