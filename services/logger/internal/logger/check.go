@@ -40,7 +40,7 @@ func (l *Logger) check(d bus.Delivery) checked {
 		return refuse(malformed, err.Error())
 	}
 	name, ok := events.SubjectName(d.Subject)
-	if !ok || !strings.HasPrefix(d.Subject, e.Type+".") {
+	if !ok || !isOf(d.Subject, e.Type) {
 		return refuse(misplaced, fmt.Sprintf("an event of type %.100q does not belong on this subject", e.Type))
 	}
 	if e.Name() != name {
@@ -77,6 +77,15 @@ func checkReport(d bus.Delivery) (checked, bool) {
 		return checked{}, false
 	}
 	return checked{Delivery: d, id: e.ID, lines: r.Lines(e.Time)}, true
+}
+
+// isOf tells whether a type is that of a subject, and not a part of it.
+func isOf(subject, eventType string) bool {
+	switch eventType {
+	case events.TypeRTT, events.TypeLog, events.TypeDeadLetter:
+		return strings.HasPrefix(subject, eventType+".")
+	}
+	return false
 }
 
 func readData(e events.Event) (err error) {

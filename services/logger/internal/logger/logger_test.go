@@ -157,6 +157,7 @@ func TestPoison(t *testing.T) {
 		{"forged source", "twamp.v1.log.r2", "source", valid.Body},
 		{"source of no form", valid.Subject, "source", change("/reflector/r1", "somebody")},
 		{"other type", "twamp.v1.rtt.r1.t1.00000000000000000000ffff7f000001-862", "type", valid.Body},
+		{"part of a type", valid.Subject, "type", change(`"type":"twamp.v1.log"`, `"type":"twamp.v1"`)},
 		{"unknown subject", "twamp.v1.other.r1", "type", valid.Body},
 		{"data of another form", valid.Subject, "data", change(`"records":[`, `"records":7,"x":[`)},
 	}
