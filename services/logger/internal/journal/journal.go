@@ -186,28 +186,28 @@ func (j *Journal) reindex(f *file) error {
 
 // Resume tells where the stream stands that was made at created: it may deliver
 // everything above the sequence floor again. A stream that was made anew counts
-// from 1: it gets a file of its own.
+// from 1: it gets a file of its own, or the higher sequences of the one before
+// would keep that for ever.
 func (j *Journal) Resume(floor uint64, created time.Time) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.acked = acknowledged{known: true, floor: floor, created: created}
 	j.highest = 0
-	current := false // the last file is of this stream
 	for _, f := range j.files {
-		if current = f.maxTime >= created.Add(-clockMargin).UnixNano(); current {
+		if f.maxTime >= created.Add(-clockMargin).UnixNano() {
 			j.highest = max(j.highest, f.maxSeq)
 		}
 	}
-	if len(j.files) == 0 || current {
+	if n := len(j.files); n == 0 || j.files[n-1].minTime >= created.UnixNano() {
 		return nil
 	}
 	j.log.Info("the stream was made anew: its sequences begin again", "created", created)
 	return j.end()
 }
 
-// clockMargin is how far the clocks of two NATS servers may be apart. A stream
-// that is younger than the last record by less passes for the one before: it
-// only takes longer then to see that its messages are new.
+// clockMargin is how far the clocks of two NATS servers may be apart. Sequences of
+// records that are older than the stream by less pass for its own: it only takes
+// longer then to see that its messages are new.
 const clockMargin = time.Hour
 
 // OnSync has f told how long each batch took to be written and synced. It is

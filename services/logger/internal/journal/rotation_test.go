@@ -151,3 +151,28 @@ func TestNothingIsRemovedThatIsNotAcknowledged(t *testing.T) {
 		t.Errorf("indexes left behind: %v", left)
 	}
 }
+
+// The sequences of a stream that is gone do not keep files for ever: those of the
+// one in its place may never rise so high.
+func TestRetentionAfterTheStreamWasMadeAnew(t *testing.T) {
+	o := options(t)
+	o.RotateSize, o.RetainSize = 1000, 4000
+	j := open(t, o)
+	acknowledgeAll(t, j)
+	put(t, j, entries(1_000_001, 1_000_003))
+	created := entry(1_000_003).Time.Add(time.Minute)
+	if err := j.Resume(0, created); err != nil {
+		t.Fatal(err)
+	}
+	for seq := uint64(1); seq <= 100; seq++ {
+		e := entry(seq)
+		e.Time = created.Add(time.Duration(seq) * time.Second)
+		if n := put(t, j, []journal.Entry{e}); n != 1 {
+			t.Fatalf("message %d of the new stream passes for stored", seq)
+		}
+		j.Acknowledged(seq)
+	}
+	if s := j.Stats(); s.Bytes > o.RetainSize {
+		t.Errorf("%+v, of %d that may be", s, o.RetainSize)
+	}
+}
