@@ -12,9 +12,13 @@ import (
 	"tinytwamp/shared/service"
 )
 
+func connect(server *bustest.Server, name string) (*Conn, error) {
+	return Connect(Settings{URL: service.URL(server.URL()), OutboxSize: 1 << 20}, name, slog.New(slog.DiscardHandler))
+}
+
 func consumerOf(t *testing.T, server *bustest.Server, name string) (*Conn, *Consumer, error) {
 	t.Helper()
-	conn, err := Connect(Settings{URL: service.URL(server.URL()), OutboxSize: 1 << 20}, name, slog.New(slog.DiscardHandler))
+	conn, err := connect(server, name)
 	if err != nil {
 		t.Fatal(err)
 	}

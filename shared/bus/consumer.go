@@ -32,6 +32,7 @@ type Consumer struct {
 	stream   jetstream.Stream
 	messages jetstream.MessagesContext
 	claim    *claim
+	created  time.Time // when the durable was made
 
 	deliveries chan Delivery
 	room       *semaphore.Weighted // octets of deliveries
@@ -112,6 +113,7 @@ func (c *Conn) Consumer(ctx context.Context, durable string) (*Consumer, error) 
 	if err != nil {
 		return nil, fmt.Errorf("bus: consumer %s: %w", durable, err)
 	}
+	k.created = k.consumer.CachedInfo().Created
 	if k.claim, err = c.takeClaim(ctx, durable); err != nil {
 		return nil, err
 	}
@@ -161,24 +163,6 @@ func (k *Consumer) pump() {
 // weight is what a delivery takes of the room.
 func (d Delivery) weight() int64 { return int64(min(len(d.Body), maxQueueBytes)) }
 
-// guard gives the consumer up when somebody else turns out to have it.
-func (k *Consumer) guard() {
-	ticker := time.NewTicker(claimInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-k.ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		if err := k.claim.check(k.ctx, claimTimeout); errors.Is(err, ErrTaken) {
-			k.lostErr = err
-			close(k.lost)
-			return
-		}
-	}
-}
-
 func delivery(msg jetstream.Msg) (Delivery, error) {
 	meta, err := msg.Metadata()
 	if err != nil {
@@ -202,7 +186,8 @@ func delivery(msg jetstream.Msg) (Delivery, error) {
 
 // Next waits for a message, and returns it with those that are there already:
 // at least 1, at most 1,024. An outage of the server makes it wait. It ends with
-// ctx, and fails when the consumer was deleted or closed, or is [ErrTaken].
+// ctx, and fails when the consumer was deleted, made anew or closed, or is
+// [ErrTaken].
 func (k *Consumer) Next(ctx context.Context) ([]Delivery, error) {
 	var batch []Delivery
 	select {
