@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tinytwamp/services/logger/internal/journal"
@@ -56,8 +57,8 @@ type fleet struct {
 	source *events.Source
 }
 
-func newFleet(t *testing.T) *fleet {
-	f := &fleet{T: t, server: bustest.NewServer(t), dir: t.TempDir(), out: new(output), source: events.NewSource("reflector", "r1")}
+func newFleet(t *testing.T, configure ...func(*server.Options)) *fleet {
+	f := &fleet{T: t, server: bustest.NewServer(t, configure...), dir: t.TempDir(), out: new(output), source: events.NewSource("reflector", "r1")}
 	f.client = f.connect("r1")
 	f.init("logger")
 	return f

@@ -251,15 +251,23 @@ func (l *Logger) watchBus(ctx context.Context) error {
 }
 
 // watchState looks where the consumer stands: how far behind, and what the
-// journal may remove.
+// journal may remove. It shows, too, when JetStream does not answer on a
+// connection that is sound, for which the consumer waits in silence.
 func (l *Logger) watchState(ctx context.Context, consumer *bus.Consumer) {
 	ticker := time.NewTicker(stateInterval)
 	defer ticker.Stop()
 	for {
-		if state, err := consumer.State(ctx); err == nil { // else the bus check says it
+		state, err := consumer.State(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
 			l.metrics.lag.Set(float64(state.Pending))
 			l.metrics.unacknowledged.Set(float64(state.Unacknowledged))
 			l.Journal.Acknowledged(state.AckFloor)
+			l.setConsumer(nil)
+		case l.Bus.Connected(): // else the bus check says it
+			l.setConsumer(err)
 		}
 		select {
 		case <-ctx.Done():

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/nats-io/nats-server/v2/server"
+
 	"tinytwamp/services/logger/internal/journal"
 	"tinytwamp/services/logger/internal/logger"
 	"tinytwamp/shared/bus"
@@ -72,6 +74,26 @@ func TestServerRestart(t *testing.T) {
 	f.server.Restart()
 	f.numbers(11, 20)
 	f.once(20)
+	f.until("it is ready again", func() bool { return len(r.health.Reasons()) == 0 })
+}
+
+// A server whose JetStream does not answer, for want of a quorum for instance,
+// keeps its connections: nothing comes, and the logger does not pass for ready.
+func TestServerWithoutJetStream(t *testing.T) {
+	var options *server.Options
+	f := newFleet(t, func(o *server.Options) { options = o })
+	r := f.start("logger", nil)
+	f.numbers(1, 3)
+	f.kept(3)
+	options.JetStream = false
+	f.server.Restart()
+	f.until("it says that JetStream does not answer", func() bool {
+		return strings.Contains(strings.Join(r.health.Reasons(), ""), "bus: consumer's state")
+	})
+	options.JetStream = true
+	f.server.Restart()
+	f.numbers(4, 6)
+	f.once(6)
 	f.until("it is ready again", func() bool { return len(r.health.Reasons()) == 0 })
 }
 
