@@ -82,14 +82,24 @@ func listFiles(dir string) ([]file, error) {
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
+	return filesOf(dir, entries)
+}
+
+// filesOf picks the journal's files out of a folder's entries, which are sorted
+// by name: x.ndjson before x.ndjson.zst.
+func filesOf(dir string, entries []fs.DirEntry) ([]file, error) {
 	var files []file
-	for _, e := range entries { // sorted by name, x.ndjson before x.ndjson.zst
+	for _, e := range entries {
 		f, ok := parseName(dir, e.Name())
 		if !ok {
 			continue
 		}
-		info, err := e.Info()
-		if errors.Is(err, fs.ErrNotExist) { // removed or compressed by the logger that writes here
+		info, err := os.Stat(f.data())
+		if errors.Is(err, fs.ErrNotExist) && !f.zipped { // compressed since by the logger that writes here
+			f.zipped = true
+			info, err = os.Stat(f.data())
+		}
+		if errors.Is(err, fs.ErrNotExist) { // removed
 			continue
 		}
 		if err != nil {
