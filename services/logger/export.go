@@ -37,7 +37,8 @@ Examples:
   -format FORMAT  ndjson: each event as it came, a CloudEvent in JSON a line;
                   csv: the columns below. Default: ndjson
 
-Lines that are no events are left out, and counted on stderr.
+Lines that are no events are left out, and counted on stderr. A file that cannot
+be read is named there, and the exit code is 70.
 
 Columns of csv, all in packets or in what their name ends in. What was not
 measured is empty. Columns are only ever added, at the end:
@@ -65,6 +66,9 @@ func exportEvents(ctx context.Context, args, environ []string, stdout, stderr io
 	}
 	if signal, signalled := service.Signal(ctx); signalled {
 		return service.SignalExit(signal)
+	}
+	if result.Unread != nil {
+		err = errors.Join(err, fmt.Errorf("the output is not whole, files could not be read: %w", result.Unread))
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "logger export: %v\n", err)

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/csv"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -93,5 +94,17 @@ func TestExportHelpHasFlagsAndColumns(t *testing.T) {
 	}
 	if _, help, _ := call(t, nil, "-h"); !strings.Contains(help, "logger export") {
 		t.Error("logger -h says nothing of it")
+	}
+}
+
+func TestExportThatIsNotWhole(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "20260329T140901.000Z-00000000000000000001.ndjson.zst")
+	if err := os.WriteFile(file, []byte("no zstd"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, _, stderr := call(t, nil, "export", "-data", dir)
+	if code != service.ExitInternal || !strings.Contains(stderr, file) {
+		t.Errorf("exit code %d, %q", code, stderr)
 	}
 }

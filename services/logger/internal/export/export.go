@@ -37,7 +37,8 @@ type Query struct {
 type Result struct {
 	Events  uint64
 	Damaged uint64 // lines that are no records, or records that hold no event
-	Fault   error  // one of these, or why a file could not be read to its end
+	Fault   error  // one of these
+	Unread  error  // why files could not be read, or not to their end
 }
 
 // Run prints the events of the journal in dir that q asks for, in the order in
@@ -57,8 +58,12 @@ func Run(ctx context.Context, dir string, q Query, format string, w io.Writer) (
 		var e events.Event
 		var r *events.RTT
 		wanted := false
-		if err == nil {
+		switch {
+		case err == nil:
 			e, r, wanted, err = q.match(record, format == CSV)
+		case !errors.Is(err, journal.ErrLine):
+			result.Unread = errors.Join(result.Unread, err)
+			continue
 		}
 		switch {
 		case err != nil:

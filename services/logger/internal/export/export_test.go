@@ -233,3 +233,23 @@ func TestDamagedLinesAreCounted(t *testing.T) {
 		t.Errorf("%+v, %d lines", result, strings.Count(text, "\n"))
 	}
 }
+
+// A file that cannot be read is no damaged line: who asked has not got it all.
+func TestFileThatCannotBeReadIsAFault(t *testing.T) {
+	dir := day(t)
+	all, _ := run(t, dir, export.Query{}, export.NDJSON)
+	files, err := journal.Files(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(files[0], []byte("no zstd"), 0o600); err != nil { // a compressed one
+		t.Fatal(err)
+	}
+	text, result := run(t, dir, export.Query{}, export.NDJSON)
+	if result.Unread == nil || result.Damaged != 0 {
+		t.Errorf("%+v", result)
+	}
+	if text == "" || !strings.HasSuffix(all, text) {
+		t.Error("the other files are not there")
+	}
+}
