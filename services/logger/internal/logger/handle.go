@@ -169,15 +169,22 @@ func (l *Logger) giveUp(r checked) {
 	l.acknowledge(r.Term(string(r.poison.cause)))
 }
 
+// message is one of the stream, or of the one before that was made anew.
+type message struct {
+	seq  uint64
+	nano int64 // when it was stored, Unix time
+}
+
 // bury publishes the dead letter of a message and waits until the stream has
 // it. One that the publisher still tries to publish from an earlier call is
-// only waited for: l.waiting holds, by the message's sequence, how many events
-// the publisher had lost before it.
+// only waited for: l.waiting holds, by message, how many events the publisher
+// had lost before it.
 func (l *Logger) bury(ctx context.Context, r checked) error {
-	lost, published := l.waiting[r.StreamSeq]
+	m := message{r.StreamSeq, r.Time.UnixNano()}
+	lost, published := l.waiting[m]
 	if !published {
 		lost = l.lost()
-		l.waiting[r.StreamSeq] = lost
+		l.waiting[m] = lost
 		l.Bus.Emit(time.Now(), &events.DeadLetter{
 			Reason:    r.poison.reason,
 			Subject:   r.Subject,
@@ -191,7 +198,7 @@ func (l *Logger) bury(ctx context.Context, r checked) error {
 	if l.Bus.Publisher.Drain(ctx) > 0 {
 		return errDeadLetter
 	}
-	delete(l.waiting, r.StreamSeq)
+	delete(l.waiting, m)
 	if l.lost() != lost { // this one, perhaps
 		return errDeadLetter
 	}

@@ -80,7 +80,7 @@ type Logger struct {
 	consumerErr atomic.Pointer[error] // why there is no consumer; nil: there is one
 
 	// owned by the goroutine that keeps
-	waiting map[uint64]uint64    // see bury
+	waiting map[message]uint64   // see bury
 	lines   chan<- []events.Line // to be printed
 }
 
@@ -90,7 +90,7 @@ func New(o Options, log *slog.Logger) *Logger {
 		Options: o,
 		log:     log,
 		metrics: newMetrics(o),
-		waiting: make(map[uint64]uint64),
+		waiting: make(map[message]uint64),
 	}
 }
 
