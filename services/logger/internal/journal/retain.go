@@ -29,11 +29,12 @@ func (j *Journal) Acknowledged(floor uint64) {
 	j.acked.floor = floor
 }
 
-// Retain removes the files that are too old or too many. Append does so, too.
+// Retain removes the files that are too old or too many, as Append does, too,
+// and mends what others have done to them.
 func (j *Journal) Retain() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.removeOld(time.Now(), 0)
+	return errors.Join(j.mend(), j.removeOld(time.Now(), 0))
 }
 
 // removeOld removes the files that have to go so that more octets can come.
