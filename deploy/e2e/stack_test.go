@@ -256,6 +256,7 @@ func (s *stack) killNATS(t *testing.T) {
 			t.Errorf("%s is %s without NATS", service, got)
 		}
 	}
+	s.compose(t, "restart", "reflector") // its events wait in its outbox
 	back := time.Now()
 	s.compose(t, "start", "nats")
 	s.waitHealthy(t)
