@@ -121,6 +121,7 @@ var (
 		">", "twamp.>", "twamp.v1.>", "twamp.v1.log.>", "twamp.v1.log.prober", "twamp.v1.rtt.>", "twamp.v1.dlq.>", "twamp.v1.*.*",
 		"twamp.v1.rtt.*.*." + token, "_INBOX.>", "*.>", "$JS.>", "$JS.API.>", "$JS.ACK.>", "$JS.EVENT.ADVISORY.>", "$SYS.>",
 		"_INBOX_reflector.>", "_INBOX_prober.>", "_INBOX_logger.>", "_INBOX_init.>", "_INBOX_paris.>", "_INBOX_reflector.abc.*",
+		"twamp.consumer.>", "twamp.consumer.logger.ask", "twamp.consumer.logger.answer", "twamp.consumer.other.ask",
 	}
 )
 
@@ -140,7 +141,7 @@ func subjectsToPublish() []string {
 		for _, request := range []string{"INFO", "CREATE", "DURABLE.CREATE", "DELETE", "MSG.NEXT", "PAUSE", "LEADER.STEPDOWN"} {
 			list = append(list, "$JS.API.CONSUMER."+request+".TWAMP."+consumer)
 		}
-		list = append(list, "$JS.ACK.TWAMP."+consumer+".1.1.1.1764000000000000000.0")
+		list = append(list, "twamp.consumer."+consumer+".ask", "twamp.consumer."+consumer+".answer", "$JS.ACK.TWAMP."+consumer+".1.1.1.1764000000000000000.0")
 	}
 	return list
 }
@@ -160,9 +161,9 @@ var allowed = map[string]may{
 	"logger": {
 		publish: []string{
 			"twamp.v1.log.logger", "twamp.v1.dlq.logger", "$JS.API.STREAM.INFO.TWAMP", "$JS.API.CONSUMER.INFO.TWAMP.logger", "$JS.API.CONSUMER.MSG.NEXT.TWAMP.logger",
-			"$JS.ACK.TWAMP.logger.1.1.1.1764000000000000000.0",
+			"$JS.ACK.TWAMP.logger.1.1.1.1764000000000000000.0", "twamp.consumer.logger.ask", "twamp.consumer.logger.answer",
 		},
-		subscribe: []string{"_INBOX_logger.>"},
+		subscribe: []string{"_INBOX_logger.>", "twamp.consumer.logger.ask", "twamp.consumer.logger.answer"},
 	},
 	"init": {
 		publish: []string{
