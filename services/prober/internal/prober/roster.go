@@ -21,6 +21,10 @@ const (
 	whyControl  = "its control connection was lost"
 )
 
+// mendEvery is the time after which a continuous test tries again what could not
+// be opened: an own address may come back with its interface.
+const mendEvery = 30 * time.Second
+
 // roster keeps the sessions in step with the targets and the addresses of their
 // names: a session for each address and own port of each target. Sessions of
 // which nothing changed go on undisturbed. It is the work of one goroutine.
@@ -41,6 +45,7 @@ type roster struct {
 	waits   map[*name]struct{} // these
 	live    int                // sessions that have not made their last report
 	opened  uint64             // sessions, ever
+	mend    time.Time          // when addresses that were left out are tried again; zero: there are none
 	stopped bool
 	failed  error // the first of what could not be opened
 }
@@ -120,11 +125,27 @@ func (r *roster) run(ctx context.Context) error {
 // next begins what is due, and says when more will be; never, if the time is
 // zero.
 func (r *roster) next(now time.Time) time.Time {
-	look, connect := r.names.next(now), r.connect(now)
-	if look.IsZero() || !connect.IsZero() && connect.Before(look) {
-		return connect
+	r.mendDue(now)
+	next := r.mend
+	for _, at := range []time.Time{r.names.next(now), r.connect(now)} {
+		if next.IsZero() || !at.IsZero() && at.Before(next) {
+			next = at
+		}
 	}
-	return look
+	return next
+}
+
+// mendDue tries again to open what could not be, if that is due.
+func (r *roster) mendDue(now time.Time) {
+	if r.stopped || r.mend.IsZero() || r.mend.After(now) {
+		return
+	}
+	r.mend = time.Time{}
+	for _, m := range r.members {
+		if len(m.reported) > 0 {
+			r.sync(m)
+		}
+	}
 }
 
 func (r *roster) done() bool {
@@ -217,8 +238,12 @@ func (r *roster) sync(m *member) {
 	r.seat(built)
 }
 
-// report says what keeps an address from being tested, once.
+// report says what keeps an address from being tested, once. A continuous test
+// tries again.
 func (r *roster) report(m *member, e endpoint, err error) {
+	if r.p.cfg.Continuous && r.mend.IsZero() {
+		r.mend = time.Now().Add(mendEvery)
+	}
 	if m.reported[e] == err.Error() {
 		return
 	}

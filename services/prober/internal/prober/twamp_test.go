@@ -12,6 +12,7 @@ import (
 
 	"tinytwamp/shared/events"
 	"tinytwamp/shared/twamp"
+	"tinytwamp/shared/udp"
 	"tinytwamp/shared/udp/udptest"
 )
 
@@ -450,6 +451,37 @@ func TestTWAMPControlLostContinuous(t *testing.T) {
 		}
 		if b.outcome.Cut != 0 || len(b.server.Stops()) != 1 {
 			b.Errorf("outcome %+v, stops %v", b.outcome, b.server.Stops())
+		}
+	})
+}
+
+// Where no socket can be had for the session that is to take the place of one
+// whose control connection was lost, since the own address went with it, there is
+// one when it is back.
+func TestTWAMPSocketComesBack(t *testing.T) {
+	twampBubble(t, func(b *twampBench) {
+		b.cfg.Continuous, b.cfg.ReportInterval = true, 10*time.Second
+		b.grant = func(i int) uint16 { return 2000 + uint16(i) }
+		listen, gone := b.cfg.Listen, false
+		b.cfg.Listen = func(c udp.Config) (conn, error) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			if gone {
+				return nil, udp.ErrNotAvailable
+			}
+			return listen(c)
+		}
+		time.AfterFunc(30*time.Second, func() {
+			b.set(func() { gone = true })
+			b.server.Cut()
+		})
+		time.AfterFunc(2*time.Minute, func() { b.set(func() { gone = false }) })
+		b.run(5 * time.Minute)
+		if sent, received, _ := sums(b.reports); b.outcome.Sessions != 2 || sent != received || sent < 10*(30+120) {
+			b.Errorf("outcome %+v, sent %d, received %d; the log has\n%s", b.outcome, sent, received, b.log)
+		}
+		if b.logged("address left out") != 1 {
+			b.Errorf("the log has\n%s", b.log)
 		}
 	})
 }
