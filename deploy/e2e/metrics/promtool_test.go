@@ -21,7 +21,7 @@ func promtool(t *testing.T) string {
 			return path
 		}
 	}
-	t.Skip("NOT RUN: no promtool: go install github.com/prometheus/prometheus/cmd/promtool@v0.315.1")
+	t.Skip("NOT RUN: no promtool: go install github.com/prometheus/prometheus/cmd/promtool@v0.316.0")
 	return ""
 }
 
