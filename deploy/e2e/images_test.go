@@ -60,7 +60,7 @@ func (s *stack) testImages(t *testing.T) {
 	// That the services build for arm64 is the work of make cross; here it is
 	// whether the image's builder hears of it.
 	t.Run("architecture", func(t *testing.T) {
-		build := exec.Command("docker", "build", "-f", "deploy/Dockerfile", "--network=host", "--build-arg", "GOPROXY="+moduleProxy(t),
+		build := exec.Command("docker", "build", "--force-rm", "-f", "deploy/Dockerfile", "--network=host", "--build-arg", "GOPROXY="+moduleProxy(t),
 			"--build-arg", "SERVICE=reflector", "--build-arg", "TARGETARCH=none", ".")
 		build.Dir = root
 		out, err := build.CombinedOutput()
