@@ -81,9 +81,10 @@ func (s *segment) count(size int64, accepted time.Time) {
 // append writes a record, whole or not at all. After an error that leaves a part
 // of it there, clean is false: nothing more may be appended.
 func (s *segment) append(b []byte) (clean bool, err error) {
-	n, err := s.f.WriteAt(b, s.size)
-	if err != nil {
-		return n == 0 || s.f.Truncate(s.size) == nil, err
+	if _, err := s.f.WriteAt(b, s.size); err != nil {
+		// Whatever the count says: os.File leaves out what the call that failed has
+		// written, which is a part of the record on a disk that fills up.
+		return s.f.Truncate(s.size) == nil, err
 	}
 	s.size += int64(len(b))
 	s.read.end = s.size
