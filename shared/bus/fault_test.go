@@ -20,6 +20,7 @@ import (
 // faultyDisk is a disk that can be full, or worse.
 type faultyDisk struct {
 	write, truncate, create error // what these return; nil: they work
+	small                   bool  // it has room again as soon as a file is removed
 }
 
 type faultyFile struct {
@@ -35,6 +36,13 @@ func (f *faultyFile) WriteAt(b []byte, off int64) (int, error) {
 		return 0, f.disk.write
 	}
 	return f.file.WriteAt(b, off)
+}
+
+func (f *faultyFile) Close() error {
+	if f.disk.small {
+		f.disk.write = nil
+	}
+	return f.file.Close()
 }
 
 func (f *faultyFile) Truncate(size int64) error {

@@ -15,6 +15,9 @@ func (o *outbox) rescue() error {
 	if o.fault == nil {
 		return nil
 	}
+	if seg := o.disk.active; seg != nil && seg.empty() { // it is what fills a small disk, perhaps
+		o.note(o.disk.remove(seg))
+	}
 	if !o.write(events.Encoded{}, time.Now(), stateDone) {
 		return o.fault
 	}

@@ -218,6 +218,26 @@ func TestFullDiskOutboxDropsOldest(t *testing.T) {
 	}
 }
 
+// On a disk that is smaller than a segment what is delivered makes room for what
+// is new: nobody else would.
+func TestSmallDiskRecovers(t *testing.T) {
+	o, d := onFaultyDisk(t, t.TempDir(), 1<<20)
+	o.add(testEvent(0, 100))
+	first := o.take()
+	d.write, d.small = syscall.ENOSPC, true
+	o.add(testEvent(1, 100))
+	if o.rescue() == nil {
+		t.Error("an event that is not delivered yet has made room")
+	}
+	o.remove(first)
+	if err := o.rescue(); err != nil {
+		t.Fatalf("all that is on the disk is delivered, and it takes nothing new: %v", err)
+	}
+	if got := strings.Join(numbers(o.takeAll()), " "); got != "1" || o.state().bytes == 0 || o.bytes != 0 {
+		t.Errorf("left is %q, %d octets of it in memory only", got, o.bytes)
+	}
+}
+
 func TestSecondProcessIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	o := openTest(t, dir, 1<<20)
