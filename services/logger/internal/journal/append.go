@@ -66,14 +66,14 @@ func first(stored []bool) int {
 func (j *Journal) known(batch []Entry, hashes []uint64) (map[uint64]struct{}, error) {
 	found := make(map[uint64]struct{})
 	var retried, again []uint64
-	from, to := ^uint64(0), uint64(0) // sequences of those that the stream delivers again
+	from := ^uint64(0) // the lowest sequence of those that the stream delivers late, or again
 	for i, e := range batch {
 		switch {
 		case e.Retried:
 			retried = append(retried, hashes[i])
 		case e.Seq <= j.highest:
 			again = append(again, hashes[i])
-			from, to = min(from, e.Seq), max(to, e.Seq)
+			from = min(from, e.Seq)
 		}
 	}
 	ended := j.files
@@ -82,7 +82,7 @@ func (j *Journal) known(batch []Entry, hashes []uint64) (map[uint64]struct{}, er
 	}
 	for i := len(ended) - 1; i >= 0 && len(retried)+len(again) > 0; i-- {
 		f, ask := ended[i], retried
-		if len(again) > 0 && f.minSeq <= to && from <= f.maxSeq {
+		if len(again) > 0 && from <= f.maxSeq { // also behind its own place: the event's next try may have come before
 			ask = append(ask[:len(ask):len(ask)], again...)
 		}
 		if len(ask) == 0 {

@@ -197,6 +197,25 @@ func TestStreamMadeAnew(t *testing.T) {
 	}
 }
 
+// A try that a killed logger took with it comes again half a minute later, and in
+// the meantime the next try of the same event came, in a file that is ended: the
+// stream had both, since it had forgotten the id.
+func TestFirstTryComesAfterTheSecond(t *testing.T) {
+	o := options(t)
+	o.RotateSize = 700
+	j := open(t, o)
+	put(t, j, entries(1, 9))
+	second := entry(20)
+	second.ID, second.Retried = entry(10).ID, true
+	if n := put(t, j, []journal.Entry{second}); n != 1 {
+		t.Fatal("the second try was not stored")
+	}
+	put(t, j, entries(21, 30))
+	if n := put(t, j, entries(10, 11)); n != 1 {
+		t.Errorf("of a first try that comes late, and a new event, %d were stored", n)
+	}
+}
+
 // Redelivery out of order, and the whole stream again for a consumer that was
 // made anew, over many files and restarts.
 func TestRedeliveryOutOfOrder(t *testing.T) {
