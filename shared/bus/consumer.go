@@ -100,7 +100,7 @@ func (c *Conn) Consumer(ctx context.Context, durable string) (*Consumer, error) 
 		return nil, fmt.Errorf("bus: consumer %s: %w", durable, err)
 	}
 	k := &Consumer{conn: c, deliveries: make(chan Delivery, maxBatch), room: semaphore.NewWeighted(maxQueueBytes), lost: make(chan struct{})}
-	err = c.ask(ctx, func() error {
+	err = c.ask(ctx, func(ctx context.Context) error {
 		if k.stream, err = js.Stream(ctx, events.StreamName); err != nil {
 			return err
 		}

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"tinytwamp/shared/events"
@@ -18,7 +17,6 @@ import (
 const (
 	maxAckPending = 4096             // the server's default of 1,000 would hold up a logger that acknowledges in batches
 	ackWait       = 30 * time.Second // after which the server hands a message out again
-	apiRetry      = 250 * time.Millisecond
 )
 
 // Errors of [Conn.Init] and [Conn.Consumer].
@@ -113,14 +111,14 @@ func (c *Conn) Init(ctx context.Context, s StreamConfig, d ConsumerConfig) error
 		return fmt.Errorf("bus: init: %w", err)
 	}
 	var stream jetstream.Stream
-	err = c.ask(ctx, func() error {
+	err = c.ask(ctx, func(ctx context.Context) error {
 		stream, err = makeStream(ctx, js, s.jetstream())
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("bus: stream %s: %w", events.StreamName, err)
 	}
-	err = c.ask(ctx, func() error { return makeConsumer(ctx, stream, d.jetstream()) })
+	err = c.ask(ctx, func(ctx context.Context) error { return makeConsumer(ctx, stream, d.jetstream()) })
 	if err != nil {
 		return fmt.Errorf("bus: consumer %s: %w", d.Durable, err)
 	}
@@ -138,7 +136,7 @@ func (c *Conn) Check(ctx context.Context, d ConsumerConfig) error {
 	}
 	var stream jetstream.Stream
 	var consumer jetstream.Consumer
-	err = c.ask(ctx, func() error {
+	err = c.ask(ctx, func(ctx context.Context) error {
 		if stream, err = js.Stream(ctx, events.StreamName); err != nil {
 			return err
 		}
@@ -260,36 +258,4 @@ func differing(command string, fields []field) error {
 		return nil
 	}
 	return fmt.Errorf("%w: %s: ask for what it is, or change it with %q", ErrDiffers, strings.Join(differences, "; "), command)
-}
-
-// ask calls f, and calls it again while there is no connection or JetStream
-// does not answer, as in the first moments of a server, until ctx ends.
-func (c *Conn) ask(ctx context.Context, f func() error) error {
-	for {
-		if err := c.wait(ctx); err != nil {
-			return err
-		}
-		err := f()
-		if !unanswered(err) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("no answer from JetStream (is it enabled, and is this user allowed to ask?): %w", err)
-		case <-time.After(apiRetry):
-		}
-	}
-}
-
-// unanswered tells whether err means that nobody answered.
-func unanswered(err error) bool {
-	for _, e := range []error{
-		context.DeadlineExceeded, nats.ErrTimeout, nats.ErrNoResponders, nats.ErrDisconnected, nats.ErrReconnectBufExceeded,
-		jetstream.ErrJetStreamNotEnabled, jetstream.ErrNoStreamResponse,
-	} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
 }

@@ -6,11 +6,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"tinytwamp/shared/bus"
 	"tinytwamp/shared/bus/bustest"
+	"tinytwamp/shared/events"
 )
 
 func TestInitIsIdempotent(t *testing.T) {
@@ -120,6 +122,34 @@ func TestConsumerIsMissing(t *testing.T) {
 		if err := c.Init(ctx, bus.StreamConfig{}, bus.ConsumerConfig{Durable: "logger"}); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A question that nobody answered, as in a cluster without a leader, is asked
+// again long before the time is over.
+func TestLostQuestionIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	ctx, log := testContext(t), newLines()
+	s := bustest.NewServer(t, func(o *server.Options) { o.JetStream = false })
+	nc, err := nats.Connect(s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	asked := 0
+	if _, err := nc.Subscribe("$JS.API.STREAM.INFO."+events.StreamName, func(m *nats.Msg) {
+		if asked++; asked > 1 {
+			_ = m.Respond([]byte(`{"error":{"code":404,"err_code":10059,"description":"stream not found"}}`))
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	c := connect(t, s.URL(), "p1", log)
+	if _, err := c.Consumer(ctx, "logger"); !errors.Is(err, bus.ErrMissing) {
+		t.Errorf("got %v, want that the stream is missing", err)
 	}
 }
 
