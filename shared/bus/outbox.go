@@ -30,6 +30,7 @@ type entry struct {
 	inAge   *list.Element // nil: no longer in the outbox
 	inReady *list.Element // nil: taken, or out of the outbox
 	kept    bool          // out of the outbox's memory, and still on its disk
+	doomed  bool          // out of the outbox to make room; its holder's last try decides whether it is lost
 }
 
 // outbox holds events until they are acknowledged: in a spool on disk, or in
@@ -48,6 +49,7 @@ type outbox struct {
 	bytes       int64 // of the entries that are in memory only
 	fault       error // why new events do not go to disk
 	drops       drops
+	doomed      int           // entries
 	errors      uint64        // of the disk
 	lastError   error         // of the disk
 	emptied     chan struct{} // closed when the last entry leaves; nil: nobody asked
@@ -141,20 +143,31 @@ func (o *outbox) used() int64 {
 // what is there is older.
 func (o *outbox) dropOldest() {
 	if o.disk == nil || len(o.disk.segments) == 0 {
-		o.unlink(o.age.Front().Value.(*entry))
-		o.drops.full++
+		o.drop(o.age.Front().Value.(*entry))
 		return
 	}
 	seg := o.disk.segments[0]
 	for front := o.age.Front(); front != nil; {
 		e := front.Value.(*entry)
 		if front = front.Next(); e.seg == seg {
-			o.unlink(e)
-			o.drops.full++
+			o.drop(e)
 		}
 	}
 	o.drops.full += uint64(seg.unread + seg.forgotten)
 	o.note(o.disk.remove(seg))
+}
+
+// drop drops an entry. One that is on its way may be in the stream already: it
+// counts when that is known.
+func (o *outbox) drop(e *entry) {
+	taken := e.inReady == nil
+	o.unlink(e)
+	if taken {
+		e.doomed = true
+		o.doomed++
+		return
+	}
+	o.drops.full++
 }
 
 // rest lets go of the event of a taken entry that can be read again.
@@ -168,13 +181,24 @@ func (o *outbox) rest(e *entry) {
 func (o *outbox) putBack(e *entry) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if e.inAge != nil {
+	switch {
+	case e.inAge != nil:
 		e.inReady = o.ready.PushBack(e)
+	case e.doomed:
+		o.settle(e)
+		o.drops.full++
 	}
 }
 
+// settle takes note that the last try of a doomed entry is over.
+func (o *outbox) settle(e *entry) {
+	e.doomed = false
+	o.doomed--
+	o.tellEmpty()
+}
+
 // remove takes an acknowledged entry out for good. It is false when the entry
-// had to make room before.
+// was out before.
 func (o *outbox) remove(e *entry) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -192,6 +216,9 @@ func (o *outbox) refuse(e *entry) {
 
 func (o *outbox) finish(e *entry) bool {
 	switch {
+	case e.doomed:
+		o.settle(e)
+		return true
 	case e.inAge != nil:
 		o.unlink(e)
 	case e.kept && !e.seg.gone && e.pass == e.seg.pass: // it was forgotten, and not read again yet

@@ -27,8 +27,8 @@ func TestOutboxOrder(t *testing.T) {
 	}
 }
 
-// The oldest goes, whether it waits or is on its way; what becomes of the try
-// afterwards changes nothing.
+// The oldest goes, whether it waits or is on its way; a try that fails afterwards
+// does not bring it back.
 func TestOutboxDropsOldest(t *testing.T) {
 	e := testEvent(0, 100)
 	size, _ := recordSize(e)
@@ -50,6 +50,43 @@ func TestOutboxDropsOldest(t *testing.T) {
 	o.add(testEvent(5, 1000)) // above the limit: dropping all others would not help
 	if s := o.state(); s.pending != 3 || s.bytes != 3*size || s.drops != (drops{full: 2, tooLarge: 1}) {
 		t.Errorf("state is %+v", s)
+	}
+}
+
+// What has to make room while it is on its way is lost only if it does not arrive.
+func TestDroppedOnItsWay(t *testing.T) {
+	for name, dir := range map[string]string{"memory": "", "disk": t.TempDir()} {
+		o := openTest(t, dir, 20_000)
+		for i := range 3 {
+			o.add(testEvent(i, 100))
+		}
+		arrives, fails, never := o.take(), o.take(), o.take()
+		added := 3
+		for ; o.state().drops.full == 0; added++ {
+			o.add(testEvent(added, 100))
+		}
+		want := func(what string, full uint64, pending int) {
+			t.Helper()
+			if s := o.state(); s.drops.full != full || s.pending != pending {
+				t.Errorf("%s, %s: %d dropped, %d pending; want %d, %d", name, what, s.drops.full, s.pending, full, pending)
+			}
+		}
+		full := o.state().drops.full
+		pending := added - int(full)
+		want("three are on their way", full, pending)
+		if !o.remove(arrives) {
+			t.Errorf("%s: what has arrived does not count", name)
+		}
+		want("one has arrived", full, pending-1)
+		o.putBack(fails)
+		want("one has failed", full+1, pending-2)
+		if o.remove(arrives) || o.remove(fails) {
+			t.Errorf("%s: counted twice", name)
+		}
+		kept, lost := o.close()
+		if never.event.ID == "" || kept+lost != pending-3 || o.state().drops.full != full+2 {
+			t.Errorf("%s: closed with %d kept and %d lost, %+v", name, kept, lost, o.state())
+		}
 	}
 }
 

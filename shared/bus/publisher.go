@@ -87,7 +87,7 @@ type PublisherStats struct {
 	PendingBytes  int64     // octets that they take
 	Oldest        time.Time // when the oldest of them was accepted; zero: there is none
 	Acknowledged  uint64    // stored by the stream
-	Dropped       uint64    // made room for newer ones; the stream may have some of them all the same
+	Dropped       uint64    // made room for newer ones; the stream may have some of them all the same, of which no acknowledgement came
 	Undeliverable uint64    // larger than the server, the stream or the outbox ever takes
 	Corrupt       uint64    // could not be read from disk again; an event of unknown size counts once with its neighbours
 	Retried       uint64    // tries beyond the first that this process knows of

@@ -48,6 +48,8 @@ func (o *outbox) move(e *entry) bool {
 func (o *outbox) close() (kept, lost int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.drops.full += uint64(o.doomed)
+	o.doomed = 0
 	if o.disk == nil || o.disk.lock == nil {
 		return 0, o.age.Len()
 	}

@@ -24,7 +24,7 @@ func (o *outbox) tellEmpty() {
 
 // pending returns how many events are in the outbox.
 func (o *outbox) pending() int {
-	n := o.age.Len()
+	n := o.age.Len() + o.doomed
 	if o.disk != nil {
 		unread, _, _ := o.disk.waiting()
 		n += unread
@@ -48,7 +48,7 @@ func (o *outbox) state() outboxState {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	s := outboxState{
-		pending: o.age.Len(), bytes: o.bytes + o.loadedBytes,
+		pending: o.age.Len() + o.doomed, bytes: o.bytes + o.loadedBytes,
 		fault: o.fault, drops: o.drops, errors: o.errors, lastError: o.lastError,
 	}
 	if front := o.age.Front(); front != nil {
