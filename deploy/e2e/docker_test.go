@@ -5,7 +5,6 @@ package e2e
 import (
 	"archive/tar"
 	"bytes"
-	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -13,26 +12,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 )
 
 // docker runs the docker command and returns what it prints on stdout.
 func docker(t *testing.T, args ...string) string {
 	t.Helper()
 	return output(t, exec.Command("docker", args...))
-}
-
-func output(t *testing.T, c *exec.Cmd) string {
-	t.Helper()
-	var stderr bytes.Buffer
-	c.Stderr = &stderr
-	out, err := c.Output()
-	if err != nil {
-		t.Fatalf("%v: %v\n%s%s", c, err, out, &stderr)
-	}
-	return strings.TrimSpace(string(out))
 }
 
 // needCompose returns the compose commands that are here, or has the test not
@@ -75,26 +61,6 @@ func inspect(t *testing.T, id string) container {
 		t.Fatalf("docker inspect %s: %v", id, err)
 	}
 	return list[0]
-}
-
-// eventually waits until check has nothing more to say.
-func eventually(t *testing.T, within time.Duration, what string, check func() (missing string)) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), within)
-	defer cancel()
-	every := time.NewTicker(500 * time.Millisecond)
-	defer every.Stop()
-	for {
-		missing := check()
-		if missing == "" {
-			return
-		}
-		select {
-		case <-every.C:
-		case <-ctx.Done():
-			t.Fatalf("%s: not within %v: %s", what, within, missing)
-		}
-	}
 }
 
 // standIns makes local images in place of the public ones that are not on this

@@ -1,10 +1,12 @@
 package e2e
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -18,6 +20,16 @@ var services = []string{"reflector", "prober", "logger"}
 var bin string
 
 func TestMain(m *testing.M) {
+	for variable, main := range map[string]func() error{generatorURL: generate, serverMain: serve} {
+		if os.Getenv(variable) == "" {
+			continue
+		}
+		if err := main(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	code, err := buildAndRun(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -46,3 +58,14 @@ func buildAndRun(m *testing.M) (code int, err error) {
 }
 
 func binary(service string) string { return filepath.Join(bin, service) }
+
+func output(t *testing.T, c *exec.Cmd) string {
+	t.Helper()
+	var stderr bytes.Buffer
+	c.Stderr = &stderr
+	out, err := c.Output()
+	if err != nil {
+		t.Fatalf("%v: %v\n%s%s", c, err, out, &stderr)
+	}
+	return strings.TrimSpace(string(out))
+}

@@ -205,14 +205,3 @@ func freeUDP(t *testing.T) string {
 	defer l.Close()
 	return l.LocalAddr().String()
 }
-
-// freeAddress returns a loopback address that nobody listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}

@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -58,12 +57,6 @@ func startPipeline(t *testing.T) *pipeline {
 		}
 	})
 	return p
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	_, port, _ := net.SplitHostPort(freeAddress(t))
-	return port
 }
 
 // waitFor takes lines until one matched each pattern.
