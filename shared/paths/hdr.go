@@ -50,12 +50,19 @@ var decoders = sync.Pool{New: func() any { return new(decoder) }}
 
 // read adds the values of a report's histogram to h.
 func (h *Histogram) read(from *events.Histogram) error {
+	return Values(from, func(ns float64, times uint64) { h.Add(ns/1e9, times) })
+}
+
+// Values gives the values of a report's histogram to add, from the smallest up:
+// each, within 0.1 % above the base, as many times as it occurred. After an error
+// add may have had some of them.
+func Values(from *events.Histogram, add func(ns float64, times uint64)) error {
 	d := decoders.Get().(*decoder)
 	defer decoders.Put(d)
 	if err := d.unpack(from.HDR); err != nil {
 		return fmt.Errorf("%w: %w", errHDR, err)
 	}
-	return h.readCounts(float64(from.BaseNs), d.plain[headerSize:])
+	return readCounts(float64(from.BaseNs), d.plain[headerSize:], add)
 }
 
 // unpack decompresses a histogram into d.plain, and checks its header.
@@ -95,9 +102,9 @@ func (d *decoder) unpack(text string) error {
 	return nil
 }
 
-// readCounts adds the counts of buckets above base, in nanoseconds. A negative
-// one is a run of empty buckets.
-func (h *Histogram) readCounts(base float64, b []byte) error {
+// readCounts gives away the counts of buckets above base, in nanoseconds. A
+// negative one is a run of empty buckets.
+func readCounts(base float64, b []byte, add func(ns float64, times uint64)) error {
 	var at, total uint64
 	for len(b) > 0 {
 		count, n := binary.Varint(b)
@@ -116,7 +123,7 @@ func (h *Histogram) readCounts(base float64, b []byte) error {
 			return errCount
 		}
 		if count > 0 {
-			h.Add((base+middle(at))/1e9, uint64(count))
+			add(base+middle(at), uint64(count))
 		}
 		at++
 	}
