@@ -12,7 +12,7 @@ import (
 func parseAll(t *testing.T, file []byte) (records []Record) {
 	t.Helper()
 	for r := bufio.NewReaderSize(bytes.NewReader(file), 16); ; { // so small that most lines do not fit
-		line, err := nextLine(r)
+		line, _, err := nextLine(r)
 		if errors.Is(err, io.EOF) {
 			return records
 		}

@@ -164,7 +164,7 @@ func lines(path string) iter.Seq2[[]byte, error] {
 		defer f.Close()
 		r := bufio.NewReaderSize(f, 1<<20) // NATS' largest message, by default
 		for {
-			line, err := nextLine(r)
+			line, _, err := nextLine(r)
 			if errors.Is(err, io.EOF) {
 				return
 			}
@@ -178,11 +178,12 @@ func lines(path string) iter.Seq2[[]byte, error] {
 	}
 }
 
-// nextLine reads a whole line. One that is too long is read over.
-func nextLine(r *bufio.Reader) ([]byte, error) {
+// nextLine reads a whole line, and tells its size. One that is too long is read
+// over.
+func nextLine(r *bufio.Reader) ([]byte, int, error) {
 	line, err := r.ReadSlice('\n')
 	if !errors.Is(err, bufio.ErrBufferFull) {
-		return line, err
+		return line, len(line), err
 	}
 	long, size := bytes.Clone(line), len(line)
 	for errors.Is(err, bufio.ErrBufferFull) {
@@ -194,7 +195,7 @@ func nextLine(r *bufio.Reader) ([]byte, error) {
 		}
 	}
 	if err == nil && size > maxLine {
-		return nil, fmt.Errorf("%w: longer than %d octets", ErrLine, maxLine)
+		return nil, size, fmt.Errorf("%w: longer than %d octets", ErrLine, maxLine)
 	}
-	return long, err
+	return long, size, err
 }
