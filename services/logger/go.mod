@@ -9,6 +9,10 @@ require (
 	tinytwamp/shared v0.0.0
 )
 
+require go.etcd.io/bbolt v1.5.0
+
+require github.com/kylelemons/godebug v1.1.0 // indirect
+
 require (
 	github.com/antithesishq/antithesis-sdk-go v0.8.0-default-no-op // indirect
 	github.com/beorn7/perks v1.0.1 // indirect

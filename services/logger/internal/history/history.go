@@ -1,6 +1,9 @@
 // Package history keeps what the reports of a fleet say about its paths over
 // time, small enough for a month, and gives it back in intervals of any length:
 // histograms are merged, percentiles never averaged.
+//
+// It is made of the files of the journal and of nothing else, and may be deleted
+// at any time: it is then made anew.
 package history
 
 import "time"
@@ -15,11 +18,11 @@ type Path struct {
 
 	Mode     string // stamp, light or twamp
 	Interval time.Duration
-	First    time.Time // start of the first report that is known
-	Last     time.Time // end of the last report
-	Every    time.Duration
-	Latest   Point   // the last report
-	Spark    []Point // the last hour, oldest first, one minute each
+	First    time.Time     // start of the first report that is known
+	Last     time.Time     // end of the last report
+	Every    time.Duration // from one report to the next; 0: unknown
+	Latest   Point         // the last report
+	Spark    []Point       // the last hour, oldest first, one minute each: those that have reports, with their counts and RTT only
 }
 
 // Point is a path over a time.
@@ -39,9 +42,9 @@ type Point struct {
 	HopsForward  *Hops // nil: unknown
 	HopsBackward *Hops
 	Suspect      []string // why the prober's host may have disturbed the figures
-	ClocksValid  bool     // one-way delays can be believed
+	ClocksValid  bool     // one-way delays can be believed; else Forward and Backward are their variation: by how much each is above the smallest of its report
 
-	RTT, Forward, Backward *Delay // nil: no reply
+	RTT, Forward, Backward *Delay // nil: no reply; quantiles within 1.6 %
 	JitterNs               *int64 // P95 - P50 of the round trip
 }
 
@@ -53,9 +56,9 @@ type Hops struct {
 
 // Delay is the distribution of a delay in nanoseconds.
 type Delay struct {
-	N                                      uint64
+	N                                       uint64
 	Min, P25, P50, P75, P95, P99, P999, Max int64
-	Mean                                   float64
+	Mean                                    float64
 }
 
 // Bar is a part of a distribution.
