@@ -23,6 +23,7 @@ type Config struct {
 	CompressAge time.Duration `env:"COMPRESS_AGE" envDefault:"1h" arg:"TIME" group:"Files" help:"A file that was ended so long ago is compressed, with zstd. 0: never."`
 	RetainSize  service.Bytes `env:"RETAIN_SIZE" envDefault:"10GiB" arg:"SIZE" group:"Files" help:"Room for all files: the oldest are removed, but none that is not acknowledged yet. 0: no limit."`
 	RetainAge   time.Duration `env:"RETAIN_AGE" envDefault:"0s" arg:"TIME" group:"Files" help:"Files whose last event is older are removed. 0: no limit."`
+	History     time.Duration `env:"HISTORY" envDefault:"744h" arg:"TIME" group:"Files" help:"How far back the page shows paths, at least 1h. That is kept in the folder history of -data, and made anew from the event files if it is gone. 0: off."`
 
 	Consumer string   `env:"CONSUMER" envDefault:"logger" arg:"NAME" group:"Stream" help:"Name of the durable consumer. Each logger has its own: letters, digits, _ and -, at most 63."`
 	Filter   []string `env:"FILTER" default:"all" arg:"SUBJECTS" group:"Stream" help:"Subjects that the consumer takes, for instance twamp.v1.rtt.>. Used when the consumer is made."`
@@ -40,6 +41,12 @@ type Config struct {
 	Common service.Settings
 	Paths  paths.Settings
 }
+
+// Bounds of the history.
+const (
+	minHistory = time.Hour
+	maxHistory = 3 * 366 * 24 * time.Hour
+)
 
 // minMaxAge is the least age that the server takes.
 const minMaxAge = 100 * time.Millisecond
@@ -68,6 +75,9 @@ func (c *Config) checkFiles(wrong func(variable, format string, args ...any)) {
 		if age.value < 0 {
 			wrong(age.variable, "must be 0 (off) or above, not %s", age.value)
 		}
+	}
+	if c.History != 0 && (c.History < minHistory || c.History > maxHistory) {
+		wrong("HISTORY", "must be 0 (off), or from %s to %s, not %s", minHistory, maxHistory, c.History)
 	}
 	if c.RetainSize != 0 && c.RetainSize < c.RotateSize {
 		wrong("RETAIN_SIZE", "must be 0 (no limit) or at least -rotate-size, %s, not %s", c.RotateSize, c.RetainSize)

@@ -166,7 +166,8 @@ func TestBadSettingsAreReportedAtOnce(t *testing.T) {
 			},
 			[]string{"name", "data", "rotate-size", "rotate-age", "compress-age", "retain-age", "consumer", "filter", "stream-replicas", "stream-max-age", "stream-storage", "nats-url", "nats-auth-file"},
 		},
-		{[]string{"-nats-url", "nats://a", "-retain-size", "1MiB"}, []string{"retain-size"}},
+		{[]string{"-nats-url", "nats://a", "-retain-size", "1MiB", "-history", "59m"}, []string{"retain-size", "history"}},
+		{[]string{"-nats-url", "nats://a", "-history", "30000h"}, []string{"history"}},
 		{
 			[]string{"-nats-embedded", "x", "-data", "x/", "-init", "-nats-url", "nats://0.0.0.0:4222", "-nats-creds", "c", "-stream-replicas", "3"},
 			[]string{"init", "nats-embedded", "nats-url", "stream-replicas"},

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"tinytwamp/services/logger/internal/embedded"
+	"tinytwamp/services/logger/internal/history"
 	"tinytwamp/services/logger/internal/journal"
 	"tinytwamp/services/logger/internal/logger"
 	"tinytwamp/shared/bus"
@@ -114,6 +116,14 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger, stdout io.Writer) 
 		service.Task{Name: "logger", Run: logger.New(options, log).Run},
 		service.Task{Name: "admin", Run: admin.Serve},
 	)
+	if cfg.History > 0 {
+		store, err := history.Open(filepath.Join(cfg.Data, "history"), history.Options{Journal: files, Keep: cfg.History, Metrics: registry}, log)
+		if err != nil {
+			return err
+		}
+		defer closing(store.Close)
+		tasks = append(tasks, service.Task{Name: "history", Run: store.Run})
+	}
 	return service.Run(ctx, tasks...)
 }
 
