@@ -23,7 +23,7 @@ type Config struct {
 	CompressAge time.Duration `env:"COMPRESS_AGE" envDefault:"1h" arg:"TIME" group:"Files" help:"A file that was ended so long ago is compressed, with zstd. 0: never."`
 	RetainSize  service.Bytes `env:"RETAIN_SIZE" envDefault:"10GiB" arg:"SIZE" group:"Files" help:"Room for all files: the oldest are removed, but none that is not acknowledged yet. 0: no limit."`
 	RetainAge   time.Duration `env:"RETAIN_AGE" envDefault:"0s" arg:"TIME" group:"Files" help:"Files whose last event is older are removed. 0: no limit."`
-	History     time.Duration `env:"HISTORY" envDefault:"744h" arg:"TIME" group:"Files" help:"How far back the page shows paths, at least 1h. That is kept in the folder history of -data, and made anew from the event files if it is gone. 0: off."`
+	History     time.Duration `env:"HISTORY" envDefault:"744h" arg:"TIME" group:"Files" help:"How far back the page shows paths, at least 1h. That is kept in the folder history of -data, some 0.5 MB for each path, and made anew from the event files if it is gone. 0: off."`
 
 	Consumer string   `env:"CONSUMER" envDefault:"logger" arg:"NAME" group:"Stream" help:"Name of the durable consumer. Each logger has its own: letters, digits, _ and -, at most 63."`
 	Filter   []string `env:"FILTER" default:"all" arg:"SUBJECTS" group:"Stream" help:"Subjects that the consumer takes, for instance twamp.v1.rtt.>. Used when the consumer is made."`
