@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The whole pipeline on this machine: a logger with NATS inside, a reflector and
 # a continuous prober, on unprivileged loopback addresses. Readable lines of all
-# three appear here; Ctrl-C ends everything.
+# three appear here, and the address of the page; Ctrl-C ends everything.
 set -u
 set -m # each service in a process group of its own, so that Ctrl-C reaches this script alone
 cd "$(dirname "$0")/.."
@@ -10,6 +10,7 @@ bin=${TWAMP_RUN_BIN:-bin}
 data=${TWAMP_RUN_DATA:-data}
 nats=${TWAMP_RUN_NATS:-nats://127.0.0.1:14222}
 port=${TWAMP_RUN_UDP:-18620}
+page=${TWAMP_RUN_PAGE:-127.0.0.1:8620}
 admin=${TWAMP_RUN_ADMIN:-1986} # the last digit is the service
 
 has_ipv6() {
@@ -60,8 +61,9 @@ ready() {
 }
 
 mkdir -p "$data" || exit 1
-start logger "$bin/logger" -name logger -nats-embedded "$data/nats" -nats-url "$nats" -data "$data/events" -admin "127.0.0.1:${admin}2"
+start logger "$bin/logger" -name logger -nats-embedded "$data/nats" -nats-url "$nats" -data "$data/events" -page "$page" -admin "127.0.0.1:${admin}2"
 ready logger "127.0.0.1:${admin}2"
+echo "Paths and their history are shown at http://$page/"
 start reflector "$bin/reflector" -name reflector -listen "$target" -log-packets all -nats-url "$nats" -log-file "$data/reflector.txt" -admin "127.0.0.1:${admin}3"
 ready reflector "127.0.0.1:${admin}3"
 start prober "$bin/prober" -name prober -continuous -interval 1s -report-interval 2s -nats-url "$nats" -log-file "$data/prober.txt" "$target" >"$data/prober.out"

@@ -21,6 +21,7 @@ import (
 type pipeline struct {
 	*exec.Cmd
 	data  string      // its folder
+	page  string      // address of its page
 	lines chan string // on its stdout, as they come; closed at its end
 	said  []string    // those that were taken from lines
 }
@@ -32,10 +33,10 @@ func startPipeline(t *testing.T) *pipeline {
 	if _, err := exec.LookPath("bash"); err != nil {
 		t.Skip("NOT RUN: no bash for deploy/run.sh")
 	}
-	p := &pipeline{Cmd: exec.Command("deploy/run.sh"), data: t.TempDir(), lines: make(chan string)}
+	p := &pipeline{Cmd: exec.Command("deploy/run.sh"), data: t.TempDir(), page: freeAddress(t), lines: make(chan string)}
 	p.Dir = root
 	p.Env = append(os.Environ(), "TWAMP_RUN_BIN="+bin, "TWAMP_RUN_DATA="+p.data,
-		"TWAMP_RUN_NATS=nats://"+freeAddress(t), "TWAMP_RUN_UDP="+freePort(t))
+		"TWAMP_RUN_NATS=nats://"+freeAddress(t), "TWAMP_RUN_UDP="+freePort(t), "TWAMP_RUN_PAGE="+p.page)
 	p.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.Stderr = os.Stderr
 	stdout, err := p.StdoutPipe()
@@ -119,6 +120,7 @@ func TestRun(t *testing.T) {
 	p := startPipeline(t)
 	const stamp = `^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d `
 	p.waitFor(t,
+		`^Paths and their history are shown at http://`+regexp.QuoteMeta(p.page)+`/$`,
 		stamp+`Received test packet from \[(::1|127\.0\.0\.1)\]: "TWAMP test message"$`,
 		stamp+`Sent response to \[(::1|127\.0\.0\.1)\]$`,
 		stamp+`Test result for client \[(::1|127\.0\.0\.1)\]: Round-trip time received: Round-trip time: \S+s$`,

@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,7 +25,11 @@ type Config struct {
 	CompressAge time.Duration `env:"COMPRESS_AGE" envDefault:"1h" arg:"TIME" group:"Files" help:"A file that was ended so long ago is compressed, with zstd. 0: never."`
 	RetainSize  service.Bytes `env:"RETAIN_SIZE" envDefault:"10GiB" arg:"SIZE" group:"Files" help:"Room for all files: the oldest are removed, but none that is not acknowledged yet. 0: no limit."`
 	RetainAge   time.Duration `env:"RETAIN_AGE" envDefault:"0s" arg:"TIME" group:"Files" help:"Files whose last event is older are removed. 0: no limit."`
-	History     time.Duration `env:"HISTORY" envDefault:"744h" arg:"TIME" group:"Files" help:"How far back the page shows paths, at least 1h. That is kept in the folder history of -data, some 0.5 MB for each path, and made anew from the event files if it is gone. 0: off."`
+	History     time.Duration `env:"HISTORY" envDefault:"744h" arg:"TIME" group:"Files" help:"How far back the page shows paths, at least 1h. With -page that is kept in the folder history of -data, some 0.5 MB for each path; it is made of the event files where they have more."`
+
+	Page             string         `env:"PAGE" default:"off" arg:"ADDRESS" group:"Page" help:"Address of the page that shows paths and their history in a browser, such as 127.0.0.1:8620. Beyond loopback it needs -page-token-file or -page-trusted-proxy."`
+	PageTokenFile    string         `env:"PAGE_TOKEN_FILE" default:"none" arg:"FILE" group:"Page" help:"File with the token that the page asks for, one word of at least 16 characters: browsers log in with it, programs send it as a bearer token."`
+	PageTrustedProxy []netip.Prefix `env:"PAGE_TRUSTED_PROXY" default:"none" arg:"PREFIXES" group:"Page" help:"Proxies that have asked who it is: requests from there need no token. Others are refused, unless they have one."`
 
 	Consumer string   `env:"CONSUMER" envDefault:"logger" arg:"NAME" group:"Stream" help:"Name of the durable consumer. Each logger has its own: letters, digits, _ and -, at most 63."`
 	Filter   []string `env:"FILTER" default:"all" arg:"SUBJECTS" group:"Stream" help:"Subjects that the consumer takes, for instance twamp.v1.rtt.>. Used when the consumer is made."`
@@ -61,6 +67,7 @@ func (c *Config) Check() []service.Problem {
 	c.checkFiles(wrong)
 	c.checkStream(wrong)
 	c.checkServer(wrong)
+	c.checkPage(wrong)
 	return problems
 }
 
@@ -76,8 +83,8 @@ func (c *Config) checkFiles(wrong func(variable, format string, args ...any)) {
 			wrong(age.variable, "must be 0 (off) or above, not %s", age.value)
 		}
 	}
-	if c.History != 0 && (c.History < minHistory || c.History > maxHistory) {
-		wrong("HISTORY", "must be 0 (off), or from %s to %s, not %s", minHistory, maxHistory, c.History)
+	if c.History < minHistory || c.History > maxHistory {
+		wrong("HISTORY", "must be from %s to %s, not %s", minHistory, maxHistory, c.History)
 	}
 	if c.RetainSize != 0 && c.RetainSize < c.RotateSize {
 		wrong("RETAIN_SIZE", "must be 0 (no limit) or at least -rotate-size, %s, not %s", c.RotateSize, c.RetainSize)
@@ -130,6 +137,28 @@ func (c *Config) checkServer(wrong func(variable, format string, args ...any)) {
 		wrong("NATS_URL", "with -nats-embedded %v", err)
 	} else if c.NATSAuthFile == "" && !listen.Addr().IsLoopback() {
 		wrong("NATS_URL", "must be a loopback address such as %s with -nats-embedded, or have users with -nats-auth-file", embedded.DefaultURL)
+	}
+}
+
+func (c *Config) checkPage(wrong func(variable, format string, args ...any)) {
+	if c.Page == "" {
+		if c.PageTokenFile != "" {
+			wrong("PAGE_TOKEN_FILE", "is for -page only")
+		}
+		if len(c.PageTrustedProxy) > 0 {
+			wrong("PAGE_TRUSTED_PROXY", "is for -page only")
+		}
+		return
+	}
+	host, port, err := net.SplitHostPort(c.Page)
+	if _, number := strconv.ParseUint(port, 10, 16); err != nil || number != nil {
+		wrong("PAGE", "must be an address and a port, such as 127.0.0.1:8620, not %q", c.Page)
+		return
+	}
+	address, err := netip.ParseAddr(host)
+	loopback := host == "localhost" || err == nil && address.Unmap().IsLoopback()
+	if !loopback && c.PageTokenFile == "" && len(c.PageTrustedProxy) == 0 {
+		wrong("PAGE", "must be a loopback address such as 127.0.0.1:8620, or have a token with -page-token-file, or a proxy before it with -page-trusted-proxy")
 	}
 }
 

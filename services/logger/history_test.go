@@ -28,7 +28,7 @@ func TestReportsGoIntoTheHistory(t *testing.T) {
 	data := filepath.Join(dir, "data")
 	start := time.Now().Add(-time.Minute)
 	for round := range 3 {
-		i := launch(t, "-data", data, "-nats-embedded", filepath.Join(dir, "store"), "-nats-url", "nats://127.0.0.1:0", "-admin", "127.0.0.1:0")
+		i := launch(t, "-data", data, "-nats-embedded", filepath.Join(dir, "store"), "-nats-url", "nats://127.0.0.1:0", "-admin", "127.0.0.1:0", "-page", "127.0.0.1:0")
 		admin := i.logged("admin http is listening")
 		client := open(t, "nats://"+i.logged("nats server is running"))
 		if round == 0 {
@@ -95,9 +95,10 @@ func (i *instance) has(admin, text string) {
 	}
 }
 
-func TestHistoryCanBeOff(t *testing.T) {
+// Without a page nobody asks for it.
+func TestNoHistoryWithoutPage(t *testing.T) {
 	data := t.TempDir()
-	i := launch(t, "-data", data, "-history", "0", "-nats-url", "nats://127.0.0.1:1")
+	i := launch(t, "-data", data, "-nats-url", "nats://127.0.0.1:1")
 	i.line(i.stderr, "cannot take events from the stream")
 	i.end(syscall.SIGTERM)
 	i.exits(service.ExitOK)

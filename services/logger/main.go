@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"tinytwamp/services/logger/internal/embedded"
+	"tinytwamp/services/logger/internal/page"
 	"tinytwamp/shared/bus"
 	"tinytwamp/shared/service"
 )
@@ -21,11 +22,14 @@ event once to files of JSON lines (-data), and prints the readable log.
 Without a NATS server of your own, -nats-embedded runs one inside. With one, let logger -init make
 the stream and the consumer first.
 
+With -page it shows paths, their history and the readable log in a browser.
+
 logger export prints the events in the files, as JSON or CSV: logger export -h says which it can.`,
 	Examples: []string{
 		"logger -nats-embedded store",
 		"logger -init -nats-url nats://nats:4222",
 		"logger -nats-url nats://nats:4222 -data /var/lib/twamp -log-file /var/log/twamp.log",
+		"logger -nats-embedded store -page 127.0.0.1:8620",
 		"logger export -data /var/lib/twamp -format csv -from 24h",
 	},
 }
@@ -54,7 +58,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	switch {
 	case err == nil:
 		return service.ExitOK
-	case errors.Is(err, embedded.ErrAuthFile), errors.Is(err, bus.ErrDiffers), errors.Is(err, errBus):
+	case errors.Is(err, embedded.ErrAuthFile), errors.Is(err, bus.ErrDiffers), errors.Is(err, errBus), errors.Is(err, page.ErrToken):
 		return service.ExitUsage
 	case cfg.Init && signalled:
 		return service.SignalExit(signal)

@@ -173,6 +173,11 @@ func TestBadSettingsAreReportedAtOnce(t *testing.T) {
 			[]string{"init", "nats-embedded", "nats-url", "stream-replicas"},
 		},
 		{[]string{"-nats-embedded", "x", "-nats-url", "nats://nats.example:4222"}, []string{"nats-url"}},
+		{[]string{"-nats-url", "nats://a", "-page-token-file", "t", "-page-trusted-proxy", "192.0.2.0/24"}, []string{"page-token-file", "page-trusted-proxy"}},
+		{[]string{"-nats-url", "nats://a", "-page", "0.0.0.0:8620"}, []string{"must be a loopback address such as 127.0.0.1:8620"}},
+		{[]string{"-nats-url", "nats://a", "-page", ":8620"}, []string{"must be a loopback address such as 127.0.0.1:8620"}},
+		{[]string{"-nats-url", "nats://a", "-page", "127.0.0.1"}, []string{"an address and a port"}},
+		{[]string{"-nats-url", "nats://a", "-page", "127.0.0.1:8620", "-history", "0"}, []string{"needs -history"}},
 		{[]string{"-nats-embedded", "x", "extra"}, []string{"takes no arguments"}},
 	} {
 		var stderr strings.Builder
@@ -210,6 +215,7 @@ func TestHelpHasEverySetting(t *testing.T) {
 		"name", "nats-url", "nats-creds", "nats-nkey", "nats-ca", "nats-cert", "nats-key", "outbox", "outbox-size", "log-file", "log-format",
 		"log-level", "admin", "nats-embedded", "nats-auth-file", "init", "consumer", "filter", "data", "rotate-size", "rotate-age", "compress-age", "retain-size",
 		"retain-age", "stream-replicas", "stream-storage", "stream-max-age", "stream-max-bytes",
+		"page", "page-token-file", "page-trusted-proxy",
 	} {
 		if !slices.ContainsFunc(strings.Fields(stdout.String()), func(w string) bool { return strings.Trim(w, ",") == "-"+f }) {
 			t.Errorf("nothing of -%s in -h", f)

@@ -9,10 +9,14 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"tinytwamp/services/logger/internal/embedded"
 	"tinytwamp/services/logger/internal/history"
 	"tinytwamp/services/logger/internal/journal"
 	"tinytwamp/services/logger/internal/logger"
+	"tinytwamp/services/logger/internal/page"
+	"tinytwamp/services/logger/internal/tail"
 	"tinytwamp/shared/bus"
 	"tinytwamp/shared/events"
 	"tinytwamp/shared/paths"
@@ -112,19 +116,47 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger, stdout io.Writer) 
 	if cfg.NATSEmbedded != "" {
 		options.Prepare = func(ctx context.Context) error { return client.Init(ctx, stream, consumer) }
 	}
-	tasks := append(reopening(cfg.Common, readable, log),
-		service.Task{Name: "logger", Run: logger.New(options, log).Run},
-		service.Task{Name: "admin", Run: admin.Serve},
-	)
-	if cfg.History > 0 {
+	tasks := append(reopening(cfg.Common, readable, log), service.Task{Name: "admin", Run: admin.Serve})
+	if cfg.Page != "" { // else nobody asks for the history, which is made of the files when there is a page
 		store, err := history.Open(filepath.Join(cfg.Data, "history"), history.Options{Journal: files, Keep: cfg.History, Metrics: registry}, log)
 		if err != nil {
 			return err
 		}
 		defer closing(store.Close)
-		tasks = append(tasks, service.Task{Name: "history", Run: store.Run})
+		options.Tail = tail.New()
+		shown, err := listenPage(cfg, store, options.Tail, registry, log)
+		if err != nil {
+			return err
+		}
+		tasks = append(tasks, service.Task{Name: "history", Run: store.Run}, service.Task{Name: "page", Run: shown.Serve})
 	}
+	tasks = append(tasks, service.Task{Name: "logger", Run: logger.New(options, log).Run})
 	return service.Run(ctx, tasks...)
+}
+
+// listenPage begins to listen for the page's readers, and says where.
+func listenPage(cfg Config, store page.Store, lines *tail.Tail, metrics prometheus.Registerer, log *slog.Logger) (*page.Page, error) {
+	options := page.Options{
+		Name:    cfg.Common.Name,
+		Store:   store,
+		Tail:    lines,
+		Trusted: cfg.PageTrustedProxy,
+		Zone:    time.Local,
+		Metrics: metrics,
+	}
+	if cfg.PageTokenFile != "" {
+		token, err := page.ReadToken(cfg.PageTokenFile, log)
+		if err != nil {
+			return nil, err
+		}
+		options.Token = token
+	}
+	p, err := page.Listen(cfg.Page, options, log)
+	if err != nil {
+		return nil, err
+	}
+	log.Info("page is served", "address", p.Addr(), "url", p.URL())
+	return p, nil
 }
 
 // startServer runs the NATS server inside, and points the settings at it.

@@ -101,7 +101,7 @@ func run(dir string) (all map[string]families, err error) {
 		return nil
 	}
 	err = errors.Join(
-		start("logger", "-nats-embedded", filepath.Join(dir, "store"), "-data", filepath.Join(dir, "data")),
+		start("logger", "-nats-embedded", filepath.Join(dir, "store"), "-data", filepath.Join(dir, "data"), "-page", "127.0.0.1:0"),
 		start("reflector", "-listen", target),
 		start("prober", "-continuous", "-interval", "50ms", "-report-interval", "1s", target),
 	)

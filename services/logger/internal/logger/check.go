@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"tinytwamp/services/logger/internal/peek"
+	"tinytwamp/services/logger/internal/tail"
 	"tinytwamp/shared/bus"
 	"tinytwamp/shared/events"
 )
@@ -30,7 +31,7 @@ type poison struct {
 // from no other.
 func (l *Logger) check(d bus.Delivery) checked {
 	if l.Paths == nil { // whose metrics need more of a report than its lines do
-		if c, ok := checkReport(d); ok {
+		if c, ok := l.checkReport(d); ok {
 			return c
 		}
 	}
@@ -51,7 +52,8 @@ func (l *Logger) check(d bus.Delivery) checked {
 		if err != nil {
 			return refuse(unreadable, err.Error())
 		}
-		return checked{Delivery: d, id: e.ID, lines: r.Lines(e.Time), report: l.Paths.Read(name, r)}
+		lines := r.Lines(e.Time)
+		return checked{Delivery: d, id: e.ID, lines: lines, seen: l.seenReport(e, lines, r), report: l.Paths.Read(name, r)}
 	}
 	lines := e.Lines()
 	if len(lines) == 0 {
@@ -59,12 +61,24 @@ func (l *Logger) check(d bus.Delivery) checked {
 			return refuse(unreadable, err.Error())
 		}
 	}
-	return checked{Delivery: d, id: e.ID, lines: lines}
+	c := checked{Delivery: d, id: e.ID, lines: lines}
+	if l.Tail != nil {
+		c.seen = tail.FromEvent(e, lines)
+	}
+	return c
+}
+
+// seenReport returns the lines of a report for the page.
+func (l *Logger) seenReport(e events.Event, lines []events.Line, r *events.RTT) []tail.Line {
+	if l.Tail == nil {
+		return nil
+	}
+	return tail.FromReport(e, lines, r)
 }
 
 // checkReport is check for reports as our own probers write them, which are
 // nearly all there is, and long. It is false for what needs a closer look.
-func checkReport(d bus.Delivery) (checked, bool) {
+func (l *Logger) checkReport(d bus.Delivery) (checked, bool) {
 	if !strings.HasPrefix(d.Subject, events.TypeRTT+".") {
 		return checked{}, false
 	}
@@ -76,7 +90,8 @@ func checkReport(d bus.Delivery) (checked, bool) {
 	if !ok || e.Name() != name {
 		return checked{}, false
 	}
-	return checked{Delivery: d, id: e.ID, lines: r.Lines(e.Time)}, true
+	lines := r.Lines(e.Time)
+	return checked{Delivery: d, id: e.ID, lines: lines, seen: l.seenReport(e, lines, r)}, true
 }
 
 // isOf tells whether a type is that of a subject, and not a part of it.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tinytwamp/services/logger/internal/journal"
+	"tinytwamp/services/logger/internal/tail"
 	"tinytwamp/shared/bus"
 	"tinytwamp/shared/events"
 	"tinytwamp/shared/paths"
@@ -29,6 +30,7 @@ type checked struct {
 	bus.Delivery
 	id     string // of the event
 	lines  []events.Line
+	seen   []tail.Line   // the same for the page; nil: there is none
 	report *paths.Report // nil: none
 	poison *poison
 }
@@ -99,6 +101,7 @@ func (l *Logger) keep(ctx context.Context, good []checked) {
 		l.metrics.bytes.Add(float64(len(a.Body)))
 		l.Paths.Add(a.report)
 		lines = append(lines, a.lines...)
+		l.Tail.Add(a.seen)
 	}
 	l.lines <- lines
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tinytwamp/services/logger/internal/journal"
+	"tinytwamp/services/logger/internal/tail"
 	"tinytwamp/shared/bus"
 	"tinytwamp/shared/events"
 	"tinytwamp/shared/paths"
@@ -68,6 +69,7 @@ type Options struct {
 	Health    *service.Health
 	Metrics   prometheus.Registerer
 	Paths     *paths.Metrics // takes each report once; nil: there are none
+	Tail      *tail.Tail     // takes each line of the readable log; nil: there is none
 	RetryWait time.Duration  // before a failed write is tried again: doubles up to a minute
 }
 

@@ -105,7 +105,7 @@ func (p *Page) apiPath(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, http.StatusBadRequest, "The series cannot be given: "+err.Error()+".")
 		return
 	}
-	series, err := p.Store.Series(path.ID, s.From, s.To, points)
+	series, err := p.series(path, s, points)
 	if err != nil {
 		p.log.Error("cannot read the history of a path", "path", path.ID, "err", err)
 		p.fail(w, r, http.StatusInternalServerError, errHistory.Error())

@@ -70,6 +70,9 @@ func (s *fakeStore) Series(id string, from, to time.Time, points int) (history.S
 	if p == nil || s.broken {
 		return history.Series{}, errFake
 	}
+	if to.Before(p.First) {
+		return history.Series{}, history.ErrRange
+	}
 	step := max(to.Sub(from)/time.Duration(points)+1, p.Every)
 	step = step.Round(time.Second)
 	series := history.Series{Path: p.Path, Step: step}

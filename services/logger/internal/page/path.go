@@ -97,7 +97,7 @@ func (p *Page) path(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	view := p.pathView(path, s, now)
-	series, err := p.Store.Series(path.ID, s.From, s.To, pagePoints)
+	series, err := p.series(path, s, pagePoints)
 	if err != nil {
 		p.log.Error("cannot read the history of a path", "path", path.ID, "err", err)
 		view.Failed = "The history of this time cannot be read; the log of the logger says why."
@@ -178,7 +178,7 @@ func (p *Page) show(view *pathView, series history.Series, now time.Time) {
 // distribution adds that of the round trip to the view. It stands in half of the
 // page.
 func (p *Page) distribution(view *pathView, f plot.Frame) {
-	bars, err := p.Store.Distribution(view.Path.ID, view.Span.From, view.Span.To, barCount)
+	bars, err := p.bars(view.Path, view.Span)
 	if err != nil {
 		p.log.Error("cannot read the distribution of a path", "path", view.Path.ID, "err", err)
 		view.Bars.Note = "cannot be read; the log of the logger says why"
@@ -277,10 +277,10 @@ func (p *Page) plot(w http.ResponseWriter, r *http.Request) {
 	}
 	var drawing []byte
 	if name == "distribution" {
-		bars, e := p.Store.Distribution(path.ID, s.From, s.To, barCount)
+		bars, e := p.bars(path, s)
 		drawing, err = plot.Bars(f, bars), e
 	} else {
-		series, e := p.Store.Series(path.ID, s.From, s.To, points)
+		series, e := p.series(path, s, points)
 		err = e
 		if isDelay {
 			drawing = plot.Delay(f, way, series.Points)
@@ -296,6 +296,24 @@ func (p *Page) plot(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "image/svg+xml")
 	w.Header().Set("Content-Security-Policy", plotPolicy)
 	w.Write(drawing)
+}
+
+// series is that of the store, and empty for a time of which nothing can be
+// known.
+func (p *Page) series(path history.Path, s span, points int) (history.Series, error) {
+	series, err := p.Store.Series(path.ID, s.From, s.To, points)
+	if errors.Is(err, history.ErrRange) {
+		return history.Series{Path: path}, nil
+	}
+	return series, err
+}
+
+func (p *Page) bars(path history.Path, s span) ([]history.Bar, error) {
+	bars, err := p.Store.Distribution(path.ID, s.From, s.To, barCount)
+	if errors.Is(err, history.ErrRange) {
+		return nil, nil
+	}
+	return bars, err
 }
 
 var errHistory = errors.New("the history cannot be read; the log of the logger says why")
