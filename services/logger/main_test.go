@@ -177,7 +177,7 @@ func TestBadSettingsAreReportedAtOnce(t *testing.T) {
 		{[]string{"-nats-url", "nats://a", "-page", "0.0.0.0:8620"}, []string{"must be a loopback address such as 127.0.0.1:8620"}},
 		{[]string{"-nats-url", "nats://a", "-page", ":8620"}, []string{"must be a loopback address such as 127.0.0.1:8620"}},
 		{[]string{"-nats-url", "nats://a", "-page", "127.0.0.1"}, []string{"an address and a port"}},
-		{[]string{"-nats-url", "nats://a", "-page", "127.0.0.1:8620", "-history", "0"}, []string{"needs -history"}},
+		{[]string{"-nats-url", "nats://a", "-page", "127.0.0.1:8620", "-history", "0"}, []string{"history"}},
 		{[]string{"-nats-embedded", "x", "extra"}, []string{"takes no arguments"}},
 	} {
 		var stderr strings.Builder
