@@ -169,7 +169,8 @@ func testComposeLeastPrivilege(t *testing.T, c compose) {
 	}
 }
 
-// TestComposeCredentials: each service has the key of its own user and no other.
+// TestComposeCredentials: each service has the key of its own user and no other;
+// beside it the logger has its page's token.
 func TestComposeCredentials(t *testing.T) {
 	made := makeCredentials(t)
 	eachCompose(t, func(t *testing.T, c compose) {
@@ -181,7 +182,11 @@ func TestComposeCredentials(t *testing.T) {
 				continue
 			}
 			key := s.Environment["TWAMP_NAME"] + ".nk"
-			if !slices.Equal(s.Secrets, []string{key}) || s.Environment["TWAMP_NATS_NKEY"] != "/run/secrets/"+key {
+			want := []string{key}
+			if s.Environment["TWAMP_PAGE"] != "" {
+				want = append(want, filepath.Base(s.Environment["TWAMP_PAGE_TOKEN_FILE"]))
+			}
+			if !slices.Equal(s.Secrets, want) || s.Environment["TWAMP_NATS_NKEY"] != "/run/secrets/"+key {
 				t.Errorf("%s has %v and reads %s, want the secret %s", name, s.Secrets, s.Environment["TWAMP_NATS_NKEY"], key)
 			}
 			if want := credentialsFolder + key; c.Secrets[key].File != want {

@@ -70,16 +70,19 @@ func tmux(t *testing.T, columns int, colour bool, arguments string) window {
 	return w
 }
 
-// until waits for a line that matches, and returns the screen.
+// until waits for a line that matches, and returns the screen. One on which a
+// busy machine says that its figures are suspect is not taken while there may be
+// a better one, with the next report.
 func (w window) until(t *testing.T, pattern string) string {
 	t.Helper()
 	want := regexp.MustCompile(pattern)
 	for deadline := time.Now().Add(30 * time.Second); ; {
 		shown := output(t, exec.Command("tmux", "-S", string(w), "capture-pane", "-p", "-e"))
-		if want.MatchString(codes.ReplaceAllString(shown, "")) {
+		late := time.Now().After(deadline)
+		if want.MatchString(codes.ReplaceAllString(shown, "")) && (late || !strings.Contains(shown, "suspect") || strings.Contains(shown, "---")) {
 			return shown
 		}
-		if time.Now().After(deadline) {
+		if late {
 			t.Fatalf("no line that matches %q in\n%s", pattern, shown)
 		}
 	}

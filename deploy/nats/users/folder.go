@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +22,8 @@ const (
 	group = 65532
 
 	seedSuffix = ".nk"
+
+	tokenFile = "page.token"
 )
 
 // folder is where the files are.
@@ -38,10 +41,6 @@ func openFolder(dir string, out io.Writer) (*folder, error) {
 
 // makeSeed makes the key of a user, if there is none.
 func (f *folder) makeSeed(id string) error {
-	path := filepath.Join(f.dir, id+seedSuffix)
-	if err := removeFolder(path); err != nil {
-		return err
-	}
 	pair, err := nkeys.CreateUser()
 	if err != nil {
 		return err
@@ -50,7 +49,19 @@ func (f *folder) makeSeed(id string) error {
 	if err != nil {
 		return err
 	}
-	switch err := write(path, os.O_EXCL, append(seed, '\n')); {
+	return f.makeSecret(id+seedSuffix, seed)
+}
+
+// makeToken makes the word that the logger's page asks for, if there is none.
+func (f *folder) makeToken() error { return f.makeSecret(tokenFile, []byte(rand.Text())) }
+
+// makeSecret writes a secret, unless there is one.
+func (f *folder) makeSecret(name string, secret []byte) error {
+	path := filepath.Join(f.dir, name)
+	if err := removeFolder(path); err != nil {
+		return err
+	}
+	switch err := write(path, os.O_EXCL, append(secret, '\n')); {
 	case errors.Is(err, fs.ErrExist):
 		return nil
 	case err != nil:

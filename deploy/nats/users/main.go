@@ -1,6 +1,7 @@
 // Command users makes what the services need to be let in by NATS, and to be
 // let do no more than they have to: for each user a file with its seed, ROLE.nk,
 // and users.conf, in which the server finds their public keys and permissions.
+// Beside them it makes the word that the logger's page asks for, page.token.
 //
 // A seed that is there is never written again, so that it can be run at any
 // time: to add a user, or to have the permissions of a new version. A user ends
@@ -18,7 +19,7 @@ import (
 const usage = `usage: users [-dir FOLDER] [USER]...
 
 Makes a key for each NATS user that has none yet, and users.conf with the public keys and the
-permissions of all, in FOLDER. A USER is ROLE, or ROLE-NAME for an instance of another -name:
+permissions of all, in FOLDER; and page.token, which the logger's page asks for. A USER is ROLE, or ROLE-NAME for an instance of another -name:
 reflector, reflector-paris. Roles: reflector, prober, logger, init. Without one: one of each.
 
 users-shared.conf is users.conf for reflectors and probers that share a user under different
@@ -59,6 +60,9 @@ func run(args []string, out io.Writer) error {
 		if err := f.makeSeed(w); err != nil {
 			return err
 		}
+	}
+	if err := f.makeToken(); err != nil {
+		return err
 	}
 	users, err := f.users()
 	if err != nil {

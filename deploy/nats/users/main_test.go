@@ -63,7 +63,7 @@ func TestModes(t *testing.T) {
 		makeUsers(t, dir)
 		syscall.Umask(old)
 		files, err := filepath.Glob(filepath.Join(dir, "*"))
-		if err != nil || len(files) != len(roles)+2 {
+		if err != nil || len(files) != len(roles)+3 { // two of the server, and the page's token
 			t.Fatalf("files are %v, %v", files, err)
 		}
 		for _, file := range files {
