@@ -87,7 +87,7 @@ func (v eventsView) wants(l tail.Line) bool {
 // isOf tells whether a line may be of a path.
 func isOf(l tail.Line, path history.Path) bool {
 	target, err := netip.ParseAddrPort(path.Address)
-	return err == nil && l.Of(path.Prober, target.Addr().WithZone(""))
+	return err == nil && l.Of(path.Prober, target)
 }
 
 func (p *Page) lines(limit int, now time.Time, wanted func(tail.Line) bool) []lineView {

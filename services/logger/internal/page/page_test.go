@@ -142,6 +142,15 @@ func TestPathRanges(t *testing.T) {
 	}
 }
 
+// Of a path that has just begun, an hour would be empty.
+func TestNewPathIsShownUpClose(t *testing.T) {
+	now := time.Now()
+	s := &fakeStore{}
+	s.add(fakePath{Path: history.Path{ID: "new1", Target: "new", First: now.Add(-time.Minute)}, base: time.Millisecond}, now)
+	shows(t, get(testPage(s), "/path/new1"), http.StatusOK, `title="the last 10 minutes" aria-current="page"`)
+	shows(t, get(testPage(s), "/path/new1?range=1h"), http.StatusOK, `title="the last hour" aria-current="page"`)
+}
+
 func TestBadRequestsAreExplained(t *testing.T) {
 	p := testPage(fleet(time.Now()))
 	for target, want := range map[string]string{
@@ -185,11 +194,11 @@ func TestStoreThatFailsIsSaid(t *testing.T) {
 func TestEventsFilter(t *testing.T) {
 	s := fleet(time.Now())
 	p := testPage(s)
-	target := netip.MustParseAddr("192.0.2.1")
+	target, port := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddrPort("192.0.2.1:862")
 	p.Tail.Add([]tail.Line{
-		{Time: time.Now(), Kind: "rtt", Service: "prober", Instance: "probe-ams", Prober: "probe-ams", Ends: [2]netip.Addr{target}, Text: "line one"},
+		{Time: time.Now(), Kind: "rtt", Service: "prober", Instance: "probe-ams", Prober: "probe-ams", Target: port, Text: "line one"},
 		{Time: time.Now(), Kind: "packet_dropped", Service: "reflector", Instance: "r7", Ends: [2]netip.Addr{{}, target}, Text: "line two"},
-		{Time: time.Now(), Kind: "rtt", Service: "prober", Instance: "p2", Prober: "other", Ends: [2]netip.Addr{target}, Text: "line three"},
+		{Time: time.Now(), Kind: "rtt", Service: "prober", Instance: "p2", Prober: "other", Target: port, Text: "line three"},
 	})
 	for query, want := range map[string]string{
 		"":                                  "one two three",

@@ -90,7 +90,11 @@ func (p *Page) path(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	s, err := parseSpan(r.URL.Query(), now, p.Zone)
+	q := r.URL.Query()
+	if !q.Has("range") && now.Sub(path.First) < ranges[0].Span { // it would be lost in an hour
+		q.Set("range", ranges[0].Name)
+	}
+	s, err := parseSpan(q, now, p.Zone)
 	if err != nil {
 		p.refuse(refusedRequest)
 		p.fail(w, r, http.StatusBadRequest, "The address of this page cannot be right: "+err.Error()+".")

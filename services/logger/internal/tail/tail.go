@@ -19,20 +19,25 @@ const Size = 2000
 type Line struct {
 	Number   uint64 // counts lines from 1
 	Time     time.Time
-	Kind     string // as events.Line has it; empty: unknown
-	Service  string // that made the event
-	Instance string // its name
-	Prober   string // of a result; empty: unknown
-	Ends     [2]netip.Addr
-	Text     string // printable
+	Kind     string         // as events.Line has it; empty: unknown
+	Service  string         // that made the event
+	Instance string         // its name
+	Prober   string         // of a result; empty: unknown
+	Target   netip.AddrPort // of a report
+	Ends     [2]netip.Addr  // of what a record tells
+	Text     string         // printable
 }
 
-// Of tells whether the line may be of the path from a prober to an address.
-func (l Line) Of(prober string, target netip.Addr) bool {
-	if l.Prober != "" && l.Prober != prober {
+// Of tells whether the line may be of the path from a prober to an address. A
+// record of the test log knows the addresses, but not the port that was asked.
+func (l Line) Of(prober string, target netip.AddrPort) bool {
+	switch {
+	case l.Prober != "" && l.Prober != prober:
 		return false
+	case l.Target.IsValid():
+		return l.Target == bare(target)
 	}
-	return slices.Contains(l.Ends[:], target.Unmap())
+	return slices.Contains(l.Ends[:], end(target))
 }
 
 // FromReport returns the lines of a report.
@@ -41,7 +46,7 @@ func FromReport(e events.Event, lines []events.Line, r *events.RTT) []Line {
 	for i, l := range lines {
 		list[i] = line(e, l)
 		list[i].Prober = r.Prober
-		list[i].Ends[0] = end(r.Target.Address)
+		list[i].Target = bare(r.Target.Address)
 	}
 	return list
 }
@@ -73,6 +78,8 @@ func line(e events.Event, l events.Line) Line {
 	service, _, _ := strings.Cut(strings.TrimPrefix(e.Source, "/"), "/")
 	return Line{Time: l.Time, Kind: l.Kind, Service: service, Instance: e.Name(), Text: l.Text}
 }
+
+func bare(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(end(a), a.Port()) }
 
 func end(a netip.AddrPort) netip.Addr { return a.Addr().Unmap().WithZone("") }
 

@@ -69,9 +69,12 @@ func TestLinesKnowTheirPath(t *testing.T) {
 		t.Fatalf("lines: %+v", lines)
 	}
 	for i, want := range []bool{true, true, true, false, false} {
-		if got := lines[i].Of("p1", target.Addr()); got != want {
+		if got := lines[i].Of("p1", target); got != want {
 			t.Errorf("line %+v of the path: %v, want %v", lines[i], got, want)
 		}
+	}
+	if lines[0].Of("p1", netip.AddrPortFrom(target.Addr(), 863)) {
+		t.Error("a report of another port is of this path")
 	}
 	if lines[2].Service != "reflector" || lines[2].Instance != "r1" {
 		t.Errorf("line of a record: %+v", lines[2])

@@ -1,7 +1,9 @@
 package plot
 
 import (
+	"math"
 	"slices"
+	"strconv"
 
 	"tinytwamp/services/logger/internal/history"
 )
@@ -149,11 +151,12 @@ func delayAxis(c *canvas, s scale, relative bool) {
 	if relative {
 		sign = "+"
 	}
+	u := unitFor(max(math.Abs(s.low), math.Abs(s.high)))
 	for _, v := range round(s.low, s.high, delayTicks) {
 		c.line("grid", s.x0, s.y(v), s.x1, s.y(v))
-		label := Duration(int64(v))
-		if v == 0 {
-			label = "0"
+		label := "0"
+		if v != 0 {
+			label = strconv.FormatFloat(v/u.ns, 'g', 6, 64) + " " + u.name
 		}
 		c.text("label", "end", s.x0-8, s.y(v)+4, sign+label)
 	}

@@ -28,7 +28,7 @@ const (
 
 // Margins of all plots.
 const (
-	left   = 62
+	left   = 66
 	right  = 14
 	top    = 10
 	bottom = 24
