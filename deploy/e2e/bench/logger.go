@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	loggerEvents = 40_000
+	loggerEvents = 120_000
 	loggerPairs  = 5
 	eventSize    = 4700 // octets, of a report with three histograms
 )
