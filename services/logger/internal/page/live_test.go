@@ -98,6 +98,7 @@ func TestStreamsAreBounded(t *testing.T) {
 	for range maxStreams {
 		p.streams <- struct{}{}
 	}
+	p.end() // or a stream that is let in would not end
 	w := get(p, "/live/paths", func(r *http.Request) { r.Header.Del("Accept") })
 	shows(t, w, http.StatusServiceUnavailable, "Too many")
 	if w.Header().Get("Retry-After") == "" || testutil.ToFloat64(p.metrics.refused.WithLabelValues(string(refusedStreams))) != 1 {

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -297,5 +298,19 @@ func TestHeadHasNoBody(t *testing.T) {
 	defer answer.Body.Close()
 	if b, _ := io.ReadAll(answer.Body); answer.StatusCode != http.StatusOK || len(b) > 0 {
 		t.Errorf("HEAD: %s, %d octets", answer.Status, len(b))
+	}
+}
+
+// BenchmarkFleet is the table of 500 paths with an hour of minutes each, apart
+// from the store.
+func BenchmarkFleet(b *testing.B) {
+	now := time.Now()
+	s := &fakeStore{}
+	for i := range maxRows {
+		s.add(fakePath{Path: history.Path{ID: fmt.Sprint("p", i), Target: fmt.Sprint("target-", i), Labels: map[string]string{"site": "x"}}, base: time.Millisecond}, now)
+	}
+	p := testPage(s)
+	for b.Loop() {
+		b.ReportMetric(float64(get(p, "/").Body.Len()), "octets")
 	}
 }
