@@ -26,7 +26,7 @@ func (s *Store) commit(b *batch) error {
 	var expired []pathID
 	swept := s.swept
 	minutes := make(map[pathID][]Point)
-	err := s.db.Update(func(tx *bolt.Tx) error {
+	err := s.update(func(tx *bolt.Tx) error {
 		if err := s.writePoints(tx, b, minutes); err != nil {
 			return err
 		}

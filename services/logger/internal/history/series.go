@@ -96,7 +96,7 @@ func (s *Store) look(id string, from, to time.Time, parts, least int) (p Path, s
 func (s *Store) scan(id string, of int, from, to time.Time, each func(at time.Time, b *bucket)) error {
 	path, _ := parseID(id)
 	t := s.tiers[of]
-	return s.db.View(func(tx *bolt.Tx) error {
+	return s.view(func(tx *bolt.Tx) error {
 		points, buf := tx.Bucket(bucketPoints), make([]byte, 0, keySize)
 		for i := t.index(from); t.start(i).Before(to); i++ {
 			buf = key{uint8(of), i, path}.append(buf[:0])

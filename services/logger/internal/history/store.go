@@ -122,33 +122,38 @@ func isDamage(err error) bool {
 	return !errors.As(err, &system) && !errors.Is(err, boltErrors.ErrTimeout)
 }
 
-// tryOpen opens a database. A damaged page makes bbolt panic, which is not to
-// keep a logger from starting.
-func (s *Store) tryOpen(path string) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("history: %s: %v", path, p)
-		}
-	}()
-	db, err := bolt.Open(path, 0o640, &bolt.Options{Timeout: openTimeout, FreelistType: bolt.FreelistMapType})
+// tryOpen opens a database. A damaged one is not to keep a logger from starting.
+func (s *Store) tryOpen(path string) error {
+	var db *bolt.DB
+	err := guarded(func() (err error) {
+		db, err = bolt.Open(path, 0o640, &bolt.Options{Timeout: openTimeout, FreelistType: bolt.FreelistMapType})
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("history: %s: %w", path, err)
 	}
-	err = db.Update(func(tx *bolt.Tx) error {
-		for _, name := range [][]byte{bucketPoints, bucketPaths, bucketLatest, bucketParts} {
-			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
-				return err
-			}
+	err = guarded(func() error {
+		if err := db.View(isWhole); err != nil {
+			return err
 		}
-		return nil
+		if err := db.Update(makeBuckets); err != nil {
+			return err
+		}
+		return db.View(s.load)
 	})
-	if err == nil {
-		err = db.View(s.load)
-	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("history: %s: %w", path, err), db.Close())
 	}
 	s.db = db
+	return nil
+}
+
+func makeBuckets(tx *bolt.Tx) error {
+	for _, name := range [][]byte{bucketPoints, bucketPaths, bucketLatest, bucketParts} {
+		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
