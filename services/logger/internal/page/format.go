@@ -17,17 +17,19 @@ var functions = template.FuncMap{
 	"share": plot.Share,
 	"hops":  plot.Hops,
 	"known": lost,
+	"open":  plot.Unresolved,
 	"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"query": func(v url.Values) template.URL { return template.URL(v.Encode()) },
 	"state": func(s string) State { return State(s) },
 }
 
-// lost returns the share of packets lost in one direction, if it is known.
-func lost(n *uint64, sent uint64) string {
-	if n == nil || sent == 0 {
+// lost returns the share of a point's packets lost in one direction, if it is
+// known.
+func lost(p history.Point, n *uint64) string {
+	if !plot.LostOneWay(p, n) {
 		return "–"
 	}
-	return plot.Share(*n, sent)
+	return plot.Share(*n, p.Sent)
 }
 
 // clock returns an instant as short as it can be told today.

@@ -54,6 +54,8 @@ func TestDiagnosis(t *testing.T) {
 		{signs: ".......bbb", state: Loss, minutes: 3, direction: "backward"},
 		{signs: "......fbfb", state: Loss, minutes: 4, direction: "both ways"},
 		{signs: ".......uuu", state: Loss, minutes: 3},
+		{signs: ".......fuu", state: Loss, minutes: 3}, // of most nobody knows
+		{signs: ".......ffu", state: Loss, minutes: 3, direction: "forward"},
 		{signs: "ffffffffff", state: Loss, minutes: 10, before: true, direction: "forward"},
 		{signs: " ffffffff", state: Loss, minutes: 8, before: true, direction: "forward"},
 		{signs: ".....f..f.", state: Loss, minutes: 5, direction: "forward"}, // short quiet times do not end it

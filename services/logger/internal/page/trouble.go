@@ -11,7 +11,7 @@ import (
 const (
 	quietLeast = 5 * time.Minute // without trouble, which is over then
 	quietSteps = 2               // likewise, in intervals
-	halfOfIt   = 0.5             // of what a round trip grew by, which its ways must have grown by
+	halfOfIt   = 0.5             // of what a round trip grew by, which its ways must have grown by; of packets lost, whose way must be known
 	oneWayPart = 0.75            // of a trouble from which one direction has it
 )
 
@@ -79,6 +79,9 @@ func sumUp(points []history.Point, first, last int, normal int64) Trouble {
 		if forward+backward < halfOfIt*grown(points, now, plot.RoundTrip) { // the one-way delays that are known do not tell
 			forward, backward = 0, 0
 		}
+	}
+	if t.State != Slow && forward+backward < halfOfIt*float64(t.Lost) { // nobody knows of most
+		forward, backward = 0, 0
 	}
 	t.Direction = direction(forward, backward)
 	return t

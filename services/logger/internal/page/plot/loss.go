@@ -58,6 +58,24 @@ func shares(p history.Point) (forward, backward, unknown float64) {
 	return float64(f) / sent, float64(b) / sent, float64(p.Lost-f-b) / sent
 }
 
+// Unresolved is how many of the packets lost nobody knows the way of: a prober
+// tells it by later answers.
+func Unresolved(p history.Point) uint64 {
+	n := p.Lost
+	for _, way := range []*uint64{p.LostForward, p.LostBackward} {
+		if way != nil {
+			n -= min(*way, n)
+		}
+	}
+	return n
+}
+
+// LostOneWay tells whether n of a point is how many it lost on a way: 0 is not,
+// as long as others may have been lost there.
+func LostOneWay(p history.Point, n *uint64) bool {
+	return n != nil && (*n > 0 || Unresolved(p) == 0)
+}
+
 func lossAxis(c *canvas, s scale) {
 	for _, v := range round(0, s.high, 2) {
 		label := significant(100*v) + " %"

@@ -78,7 +78,7 @@ func (f Frame) figures(p history.Point) string {
 			add("%s: min %s, p50 %s, p99 %s", way, Duration(d.Min), Duration(d.P50), Duration(d.P99))
 		}
 	}
-	add("lost %d of %d (%s), forward %s, backward %s", p.Lost, p.Sent, Share(p.Lost, p.Sent), known(p.LostForward), known(p.LostBackward))
+	add("lost %d of %d (%s), forward %s, backward %s", p.Lost, p.Sent, Share(p.Lost, p.Sent), known(p, p.LostForward), known(p, p.LostBackward))
 	if p.Remarked > 0 {
 		add("DSCP changed in %d", p.Remarked)
 	}
@@ -91,8 +91,8 @@ func (f Frame) figures(p history.Point) string {
 	return strings.Join(lines, "\n")
 }
 
-func known(n *uint64) string {
-	if n == nil {
+func known(p history.Point, n *uint64) string {
+	if !LostOneWay(p, n) {
 		return "unknown"
 	}
 	return strconv.FormatUint(*n, 10)
