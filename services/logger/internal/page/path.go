@@ -248,7 +248,7 @@ func (p *Page) refine(view *pathView, t Trouble, now time.Time) {
 	if t.End.Before(view.Path.Last.Add(-quietLeast)) { // another, long over
 		return
 	}
-	if view.Trouble.Before && t.Start.Before(view.Trouble.Start) || view.Trouble.Start.IsZero() {
+	if view.Trouble.Before && t.Start.Before(view.Trouble.Start) {
 		view.Since = p.since(&t, now)
 	}
 	if view.Trouble.Direction == "" && view.State == t.State {

@@ -63,10 +63,11 @@ func diagnose(p history.Path, points []history.Point, now time.Time) condition {
 	if c.State = judge(c.Recent, normal); c.State == OK {
 		return c
 	}
-	c.Trouble = &Trouble{}
-	if all := troubles(points); len(all) > 0 {
-		c.Trouble = &all[len(all)-1]
+	all := troubles(points)
+	if len(all) == 0 { // the last report is older than what is known
+		all = []Trouble{sumUp([]history.Point{c.Recent}, 0, 0, normal)}
 	}
+	c.Trouble = &all[len(all)-1]
 	c.Trouble.State, c.Trouble.Open = c.State, true
 	c.Trouble.Usual, c.Trouble.Median = normal, median(c.Recent, plot.RoundTrip)
 	return c

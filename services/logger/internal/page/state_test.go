@@ -137,3 +137,16 @@ func TestStaleness(t *testing.T) {
 		}
 	}
 }
+
+// A run that was hours ago, as that of a daily job, has no last hour to tell of.
+func TestTroubleOfAnOldRun(t *testing.T) {
+	last := minutes("f")[0]
+	path := history.Path{Every: 24 * time.Hour, Last: noon, Latest: last}
+	got := diagnose(path, nil, noon.Add(3*time.Hour))
+	if want := "10 % of packets lost forward, on the way to the target"; got.State != Loss || got.Trouble.What() != want {
+		t.Errorf("%s: %q, want %q", got.State, got.Trouble.What(), want)
+	}
+	if !got.Trouble.Start.Equal(last.Start) || !got.Trouble.Before {
+		t.Errorf("since %v, before that: %v", got.Trouble.Start, got.Trouble.Before)
+	}
+}
