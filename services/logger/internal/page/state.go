@@ -60,11 +60,15 @@ func diagnose(p history.Path, points []history.Point, now time.Time) condition {
 		c.Trouble = &Trouble{State: Stale, Start: p.Last, Open: true}
 		return c
 	}
-	if c.State = judge(c.Recent, normal); c.State == OK {
+	unsent := unsent(p)
+	if c.State = judge(c.Recent, normal); unsent {
+		c.State = NoReply
+	}
+	if c.State == OK {
 		return c
 	}
 	all := troubles(points)
-	if len(all) == 0 { // the last report is older than what is known
+	if len(all) == 0 || unsent { // the last report is older than what is known, or points do not tell
 		all = []Trouble{sumUp([]history.Point{c.Recent}, 0, 0, normal)}
 	}
 	c.Trouble = &all[len(all)-1]
@@ -85,12 +89,14 @@ func staleAfter(p history.Path) time.Duration {
 // report may hold too few to judge. A path that has just fallen silent, or
 // answers again, is judged by its last report alone.
 func lately(p history.Path, points []history.Point) history.Point {
-	last := p.Latest
+	last, from := p.Latest, p.Last.Add(-recent)
+	if last.Sent == 0 && !unsent(p) {
+		last = lastSent(last, points, from)
+	}
 	if last.Received+last.Late == 0 {
 		return last
 	}
 	sum := history.Point{LostForward: new(uint64), LostBackward: new(uint64)}
-	from := p.Last.Add(-recent)
 	for _, q := range points {
 		if q.Reports > 0 && q.Start.After(from) && q.Received+q.Late > 0 {
 			sum.Sent += q.Sent
@@ -101,6 +107,25 @@ func lately(p history.Path, points []history.Point) history.Point {
 	}
 	if sum.Sent > last.Sent {
 		last.Sent, last.Lost, last.LostForward, last.LostBackward = sum.Sent, sum.Lost, sum.LostForward, sum.LostBackward
+	}
+	return last
+}
+
+// unsent tells whether the host sent nothing of what the last report was to have.
+func unsent(p history.Path) bool {
+	due := p.Interval > 0 && p.Latest.End.Sub(p.Latest.Start) >= 2*p.Interval
+	return p.Latest.Sent == 0 && due && len(p.Latest.Suspect) > 0
+}
+
+// lastSent returns a report in which nothing was sent, as most are where packets
+// are rarer than reports, with what became of the packets before.
+func lastSent(last history.Point, points []history.Point, from time.Time) history.Point {
+	for _, q := range slices.Backward(points) {
+		if q.Sent > 0 && q.Start.After(from) {
+			last.Sent, last.Received, last.Late, last.RTT = q.Sent, q.Received, q.Late, q.RTT
+			last.Lost, last.LostForward, last.LostBackward = q.Lost, q.LostForward, q.LostBackward
+			break
+		}
 	}
 	return last
 }

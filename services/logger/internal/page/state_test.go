@@ -150,3 +150,25 @@ func TestTroubleOfAnOldRun(t *testing.T) {
 		t.Errorf("since %v, before that: %v", got.Trouble.Start, got.Trouble.Before)
 	}
 }
+
+// Where packets are rarer than reports, most reports have none: the path is
+// judged by the last packets, be they well or not.
+func TestReportsWithoutPackets(t *testing.T) {
+	idle := history.Point{Start: noon.Add(-10 * time.Second), End: noon, Reports: 1}
+	for signs, want := range map[string]State{"..........": OK, ".......xxx": NoReply, ".......fff": Loss, "        ": OK} {
+		path := history.Path{Every: 10 * time.Second, Interval: time.Minute, Last: noon, Latest: idle}
+		if got := diagnose(path, minutes(signs), noon); got.State != want {
+			t.Errorf("%q and a report without packets: %s, want %s", signs, got.State, want)
+		}
+	}
+}
+
+// A host that has no route is not one whose path is well.
+func TestHostThatCannotSend(t *testing.T) {
+	refused := history.Point{Start: noon.Add(-10 * time.Second), End: noon, Reports: 1, Suspect: []string{"this host refused to send 100 packets"}}
+	path := history.Path{Every: 10 * time.Second, Interval: 100 * time.Millisecond, Last: noon, Latest: refused}
+	got := diagnose(path, minutes(".........."), noon)
+	if got.State != NoReply || got.Trouble.What() != "The prober could not send" {
+		t.Errorf("%s, %+v", got.State, got.Trouble)
+	}
+}

@@ -121,6 +121,9 @@ func (t Trouble) What() string {
 	}[t.Direction]
 	switch t.State {
 	case NoReply:
+		if t.Sent == 0 {
+			return "The prober could not send"
+		}
 		return "No reply"
 	case Loss:
 		if where == "" {
