@@ -121,6 +121,15 @@ func TestLogin(t *testing.T) {
 		t.Errorf("cookie %+v", cookie)
 	}
 	shows(t, get(p, "/path/fra1", func(r *http.Request) { r.AddCookie(cookie) }), http.StatusOK, "fra-edge")
+
+	r := httptest.NewRequest(http.MethodPost, "/login", strings.NewReader(url.Values{"token": {token}}.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("X-Forwarded-Proto", "https") // by a proxy that only ends TLS, and is not trusted
+	w = httptest.NewRecorder()
+	p.handler().ServeHTTP(w, r)
+	if list := w.Result().Cookies(); len(list) != 1 || !list[0].Secure {
+		t.Errorf("cookies of a login by TLS: %v", list)
+	}
 	cookie.Value = strings.Repeat("0", len(cookie.Value))
 	shows(t, get(p, "/path/fra1", func(r *http.Request) { r.AddCookie(cookie) }), http.StatusSeeOther)
 }

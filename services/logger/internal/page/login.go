@@ -71,7 +71,7 @@ func (p *Page) login(w http.ResponseWriter, r *http.Request) {
 		MaxAge:   int(cookieAge / time.Second),
 		HttpOnly: true,
 		SameSite: http.SameSiteStrictMode,
-		Secure:   p.fromProxy(r) && r.Header.Get("X-Forwarded-Proto") == "https",
+		Secure:   r.Header.Get("X-Forwarded-Proto") == "https", // who makes it up keeps himself out
 	})
 	http.Redirect(w, r, next, http.StatusSeeOther)
 }
