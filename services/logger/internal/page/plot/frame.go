@@ -72,7 +72,14 @@ func (f Frame) timeAxis(c *canvas, a area) {
 	}
 	_, offset := f.From.In(f.Zone).Zone()
 	shift := time.Duration(offset) * time.Second
-	for t := f.From.Add(shift).Truncate(step).Add(-shift); !t.After(f.To); t = t.Add(step) {
+	for clock := f.From.UTC().Add(shift).Truncate(step); ; clock = clock.Add(step) {
+		t := clock.Add(-shift)
+		if step > time.Hour { // the zone's clock may have changed since
+			t = time.Date(clock.Year(), clock.Month(), clock.Day(), clock.Hour(), 0, 0, 0, f.Zone)
+		}
+		if t.After(f.To) {
+			break
+		}
 		if t.Before(f.From) {
 			continue
 		}
