@@ -6,7 +6,7 @@
 const body = document.body;
 const link = document.getElementById("link");
 const pause = Number(body.dataset.every) * 1000;
-let source, waiting = false, busy = false, last = 0;
+let source, waiting = false, busy = false, again = false, last = 0;
 
 function say(text, lost) {
   if (link.textContent !== text) link.textContent = text;
@@ -32,11 +32,11 @@ function ask() {
 
 async function update() {
   waiting = false;
-  if (busy) return;
+  if (busy) { again = true; return; } // what is on its way may be older
   busy = true;
   last = Date.now();
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(30000) });
     if (answer.redirected) { location.reload(); return; } // to log in again
     if (!answer.ok) throw new Error(answer.statusText);
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -44,11 +44,13 @@ async function update() {
       const now = fresh.getElementById(old.id);
       if (now) swap(old, now);
     }
+    if (source.readyState === EventSource.OPEN) say("Live", false); // after a failure
   } catch {
     say("The logger does not answer: what is shown is old.", true);
   } finally {
     busy = false;
   }
+  if (again) { again = false; ask(); }
 }
 
 function swap(old, now) {
