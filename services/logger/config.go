@@ -29,7 +29,7 @@ type Config struct {
 
 	Page             string         `env:"PAGE" default:"off" arg:"ADDRESS" group:"Page" help:"Address of the page that shows paths and their history in a browser, such as 127.0.0.1:8620. Beyond loopback it needs -page-token-file or -page-trusted-proxy."`
 	PageTokenFile    string         `env:"PAGE_TOKEN_FILE" default:"none" arg:"FILE" group:"Page" help:"File with the token that the page asks for, one word of at least 16 characters: browsers log in with it, programs send it as a bearer token."`
-	PageTrustedProxy []netip.Prefix `env:"PAGE_TRUSTED_PROXY" default:"none" arg:"PREFIXES" group:"Page" help:"Proxies that have asked who it is: requests from there need no token. Others are refused, unless they have one."`
+	PageTrustedProxy []netip.Prefix `env:"PAGE_TRUSTED_PROXY" default:"none" arg:"PREFIXES" group:"Page" help:"Proxies that have asked who it is: requests from there need no token. Others are refused, unless they have one. A proxy on this host makes every program of this host trusted, a browser with a hostile page in it as well."`
 
 	Consumer string   `env:"CONSUMER" envDefault:"logger" arg:"NAME" group:"Stream" help:"Name of the durable consumer. Each logger has its own: letters, digits, _ and -, at most 63."`
 	Filter   []string `env:"FILTER" default:"all" arg:"SUBJECTS" group:"Stream" help:"Subjects that the consumer takes, for instance twamp.v1.rtt.>. Used when the consumer is made."`

@@ -47,7 +47,8 @@ func isLogin(r *http.Request) bool { return r.Method == http.MethodPost && r.URL
 
 // isOurs tells whether a request names this host. Without it, a stranger's page
 // in the user's browser could have its own name lead to a loopback address, and
-// read here. Where a token or a proxy stands before the page that gains nothing.
+// read here. Where a token or a proxy stands before the page that gains nothing,
+// unless the proxy is on this host: nothing tells it from such a browser then.
 func (p *Page) isOurs(r *http.Request) bool {
 	if !p.loopback || p.Token != "" || len(p.Trusted) > 0 {
 		return true
