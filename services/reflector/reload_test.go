@@ -109,6 +109,15 @@ func TestHangup(t *testing.T) {
 		t.Errorf("packet %d is answered", got)
 	}
 
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) { // the line comes beside the reply
+		b, err := os.ReadFile(logFile)
+		if strings.Contains(string(b), "Session opened with") {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the log file holds %q (%v)", b, err)
+		}
+	}
 	if err := os.Rename(logFile, logFile+".1"); err != nil {
 		t.Fatal(err)
 	}
