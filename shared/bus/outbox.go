@@ -40,19 +40,20 @@ type outbox struct {
 	limit int64  // octets
 	disk  *spool // guarded by mu; nil: memory only
 
-	mu          sync.Mutex // held over the writing and reading of a record
-	age         list.List  // all entries, oldest first
-	ready       list.List  // those that wait to be taken
-	fresh       bool       // whose turn it is: that of what was never taken
-	loaded      int        // entries that are on disk
-	loadedBytes int64
-	bytes       int64 // of the entries that are in memory only
-	fault       error // why new events do not go to disk
-	drops       drops
-	doomed      int           // entries
-	errors      uint64        // of the disk
-	lastError   error         // of the disk
-	emptied     chan struct{} // closed when the last entry leaves; nil: nobody asked
+	mu           sync.Mutex // held over the writing and reading of a record
+	age          list.List  // all entries, oldest first
+	ready        list.List  // those that wait to be taken
+	fresh        bool       // whose turn it is: that of what was never taken
+	loaded       int        // entries that are on disk
+	loadedBytes  int64
+	bytes        int64  // of the entries that are in memory only
+	fault        error  // why new events do not go to disk
+	acknowledged uint64 // entries, ever
+	drops        drops
+	doomed       int           // entries
+	errors       uint64        // of the disk
+	lastError    error         // of the disk
+	emptied      chan struct{} // closed when the last entry leaves; nil: nobody asked
 }
 
 // drops counts events that nobody will deliver.
@@ -202,7 +203,11 @@ func (o *outbox) settle(e *entry) {
 func (o *outbox) remove(e *entry) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.finish(e)
+	if !o.finish(e) {
+		return false
+	}
+	o.acknowledged++ // before anybody who waits for the last entry can ask
+	return true
 }
 
 // refuse takes an entry out for good that will never be acknowledged.

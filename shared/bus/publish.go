@@ -68,9 +68,7 @@ func (p *Publisher) settle() (taken bool) {
 			p.log.forget()
 		}
 		p.width = min(2*p.width, window)
-		if p.box.remove(e) {
-			p.acknowledged.Add(1)
-		}
+		p.box.remove(e)
 		taken = true
 	}
 	return taken

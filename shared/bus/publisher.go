@@ -44,7 +44,7 @@ type Publisher struct {
 
 	kept, lost int // what was left when the publisher was closed
 
-	acknowledged, retried atomic.Uint64
+	retried atomic.Uint64
 
 	mu       sync.Mutex // held for an append; nats.go calls us under its own lock
 	outcomes []outcome
@@ -171,7 +171,7 @@ func (p *Publisher) Stats() PublisherStats {
 		Pending:       s.pending,
 		PendingBytes:  s.bytes,
 		Oldest:        s.oldest,
-		Acknowledged:  p.acknowledged.Load(),
+		Acknowledged:  s.acknowledged,
 		Dropped:       s.drops.full,
 		Undeliverable: s.drops.tooLarge,
 		Corrupt:       s.drops.corrupt,

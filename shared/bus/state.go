@@ -40,6 +40,8 @@ type outboxState struct {
 	fault   error     // why new events are not on the disk where they should be
 	drops   drops
 
+	acknowledged uint64
+
 	errors    uint64 // of the disk
 	lastError error
 }
@@ -49,7 +51,7 @@ func (o *outbox) state() outboxState {
 	defer o.mu.Unlock()
 	s := outboxState{
 		pending: o.age.Len() + o.doomed, bytes: o.bytes + o.loadedBytes,
-		fault: o.fault, drops: o.drops, errors: o.errors, lastError: o.lastError,
+		fault: o.fault, drops: o.drops, acknowledged: o.acknowledged, errors: o.errors, lastError: o.lastError,
 	}
 	if front := o.age.Front(); front != nil {
 		s.oldest = front.Value.(*entry).accepted
