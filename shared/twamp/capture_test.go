@@ -2,57 +2,13 @@ package twamp_test
 
 import (
 	"bytes"
-	"encoding/binary"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"tinytwamp/shared/stamp"
 	"tinytwamp/shared/twamp"
+	"tinytwamp/shared/twamp/twamptest"
 )
-
-// capture is a whole control connection with its test packets.
-type capture struct {
-	server, client []byte   // of the control connection, all that each side sent
-	tests          [][]byte // payloads in the order of the wire: requests and replies in turn
-	fromClient     []bool   // of each test packet
-}
-
-// readCapture reads a little-endian pcap file of IPv4 in Ethernet frames, whose
-// control connection lost nothing. It trusts the file: the tests bring their own.
-func readCapture(t testing.TB, name string) (c capture) {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join("testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	const fileHeader, recordHeader, ethernetHeader, udpHeader, controlPort = 24, 16, 14, 8, 8620
-	var senderPort uint16
-	for b = b[fileHeader:]; len(b) > 0; {
-		end := recordHeader + binary.LittleEndian.Uint32(b[8:])
-		ip := b[recordHeader+ethernetHeader : end]
-		b = b[end:]
-		l4 := ip[int(ip[0]&15)*4 : binary.BigEndian.Uint16(ip[2:])]
-		from := binary.BigEndian.Uint16(l4)
-		switch ip[9] {
-		case 6:
-			payload := l4[int(l4[12]>>4)*4:]
-			if from == controlPort {
-				c.server = append(c.server, payload...)
-			} else {
-				c.client = append(c.client, payload...)
-			}
-		case 17:
-			if senderPort == 0 {
-				senderPort = from
-			}
-			c.tests = append(c.tests, l4[udpHeader:])
-			c.fromClient = append(c.fromClient, from == senderPort)
-		}
-	}
-	return c
-}
 
 // half is one side's view of a captured connection: it reads what the other side
 // sent, and what it writes is kept.
@@ -66,51 +22,27 @@ func (h *half) Write(b []byte) (int, error) { return h.out.Write(b) }
 
 func newHalf(in []byte) *half { return &half{in: bytes.NewReader(in)} }
 
-var captures = []struct {
-	file string
-	mode twamp.Mode
-}{
-	{"open.pcap", twamp.Unauthenticated},
-	{"open_short.pcap", twamp.Unauthenticated},
-	{"authenticated.pcap", twamp.Authenticated},
-	{"encrypted.pcap", twamp.Encrypted},
-	{"mixed.pcap", twamp.Mixed},
-}
-
-const passphrase = "open sesame" // of key id joe
-
 // A captured connection, read from both sides, decodes completely, and what our
 // codec makes of its messages is again the octets of the capture.
 func TestCapturedConnection(t *testing.T) {
-	for _, tt := range captures {
-		t.Run(tt.file, func(t *testing.T) {
-			c := readCapture(t, tt.file)
-			keys, accept := replayServer(t, c, tt.mode)
-			replayClient(t, c, tt.mode, keys)
-			checkTests(t, c, tt.mode, keys, accept.SID)
+	for _, tt := range twamptest.Captures {
+		t.Run(tt.File, func(t *testing.T) {
+			c := twamptest.Read(t, tt.File)
+			replayServer(t, &c, tt.Mode)
+			replayClient(t, &c, tt.Mode)
+			checkTests(t, &c, tt.Mode)
 		})
 	}
 }
 
-// setUp decodes the set-up of a capture, which is in clear.
-func setUp(t *testing.T, c capture) (g twamp.Greeting, r twamp.SetUpResponse, s twamp.ServerStart) {
-	t.Helper()
-	for _, err := range []error{g.UnmarshalBinary(c.server), r.UnmarshalBinary(c.client), s.UnmarshalBinary(c.server[twamp.GreetingSize:])} {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return g, r, s
-}
-
 // replayServer is the server's side: it reads what the client sent.
-func replayServer(t *testing.T, c capture, mode twamp.Mode) (*twamp.Keys, twamp.AcceptSession) {
+func replayServer(t *testing.T, c *twamptest.Capture, mode twamp.Mode) {
 	t.Helper()
-	g, _, start := setUp(t, c)
+	g := c.Greeting
 	if g.Modes.Security()&mode == 0 || g.CheckCount() != nil || g.Count != 2048 {
 		t.Errorf("greeting is %+v", g)
 	}
-	wire := newHalf(c.client)
+	wire := newHalf(c.Client)
 	conn := twamp.NewConn(wire)
 	send := func(m interface{ AppendBinary([]byte) ([]byte, error) }) {
 		t.Helper()
@@ -127,22 +59,15 @@ func replayServer(t *testing.T, c capture, mode twamp.Mode) (*twamp.Keys, twamp.
 	if err := response.UnmarshalBinary(b); err != nil || response.Mode != mode || !response.Mode.Valid(g.Modes) {
 		t.Fatalf("response is %+v, %v", response, err)
 	}
-	var keys *twamp.Keys
 	if mode.ProtectsControl() {
-		if response.KeyID != "joe" {
+		if response.KeyID != twamptest.KeyID {
 			t.Errorf("key id is %q", response.KeyID)
-		}
-		k, ok := twamp.OpenToken(twamp.DeriveKey(passphrase, &g), g.Challenge, response.Token)
-		if !ok {
-			t.Fatal("the token does not open")
 		}
 		if _, ok := twamp.OpenToken(twamp.DeriveKey("open sesam", &g), g.Challenge, response.Token); ok {
 			t.Error("the token opens with another passphrase")
 		}
-		keys = &k
-		start = clearStart(t, c, keys, response)
 	}
-	if err := conn.SendStart(start, keys, response.ClientIV); err != nil {
+	if err := conn.SendStart(c.Start, c.Keys, response.ClientIV); err != nil {
 		t.Fatal(err)
 	}
 	var request twamp.RequestSession
@@ -151,8 +76,7 @@ func replayServer(t *testing.T, c capture, mode twamp.Mode) (*twamp.Keys, twamp.
 		t.Fatalf("command %d: %v", command, err)
 	}
 	checkRequest(t, c, mode, &request)
-	accept := sentAccept(t, c, mode, keys, response)
-	send(accept)
+	send(c.Accept)
 	if command, _, err := conn.ReceiveCommand(); err != nil || command != twamp.CommandStartSessions {
 		t.Fatalf("command %d: %v", command, err)
 	}
@@ -165,16 +89,15 @@ func replayServer(t *testing.T, c capture, mode twamp.Mode) (*twamp.Keys, twamp.
 	if wire.in.Len() > 0 {
 		t.Errorf("%d octets are left", wire.in.Len())
 	}
-	if !bytes.Equal(wire.out.Bytes(), c.server) {
-		t.Errorf("what we send is\n%x\nwhere the captured server sent\n%x", wire.out.Bytes(), c.server)
+	if !bytes.Equal(wire.out.Bytes(), c.Server) {
+		t.Errorf("what we send is\n%x\nwhere the captured server sent\n%x", wire.out.Bytes(), c.Server)
 	}
-	return keys, accept
 }
 
-func checkRequest(t *testing.T, c capture, mode twamp.Mode, r *twamp.RequestSession) {
+func checkRequest(t *testing.T, c *twamptest.Capture, mode twamp.Mode, r *twamp.RequestSession) {
 	t.Helper()
-	if len(c.tests[0]) != mode.SenderBase()+int(r.Padding) {
-		t.Errorf("padding is %d, packets have %d octets", r.Padding, len(c.tests[0]))
+	if len(c.Tests[0]) != mode.SenderBase()+int(r.Padding) {
+		t.Errorf("padding is %d, packets have %d octets", r.Padding, len(c.Tests[0]))
 	}
 	if r.IPVersion != 4 || r.Sender.String() != "127.0.0.1" || r.Receiver.String() != "127.0.0.1" || r.SenderPort == 0 ||
 		r.ReceiverPort != r.SenderPort || r.ConfSender != 0 || r.ConfReceiver != 0 || r.Slots != 0 || r.Packets != 0 {
@@ -185,55 +108,22 @@ func checkRequest(t *testing.T, c capture, mode twamp.Mode, r *twamp.RequestSess
 	}
 }
 
-// clearStart is the ServerStart of a protected capture in clear, and sentAccept
-// its AcceptSession: as the client reads them.
-func clearStart(t *testing.T, c capture, keys *twamp.Keys, r twamp.SetUpResponse) twamp.ServerStart {
-	t.Helper()
-	s, _ := startAndAccept(t, c, keys, r)
-	return s
-}
-
-func sentAccept(t *testing.T, c capture, _ twamp.Mode, keys *twamp.Keys, r twamp.SetUpResponse) twamp.AcceptSession {
-	t.Helper()
-	_, a := startAndAccept(t, c, keys, r)
-	return a
-}
-
-func startAndAccept(t *testing.T, c capture, keys *twamp.Keys, r twamp.SetUpResponse) (twamp.ServerStart, twamp.AcceptSession) {
-	t.Helper()
-	conn := twamp.NewConn(newHalf(c.server[twamp.GreetingSize:]))
-	s, err := conn.ReceiveStart(keys, r.ClientIV)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := conn.Receive(twamp.AcceptSessionSize)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var a twamp.AcceptSession
-	if err := a.UnmarshalBinary(b); err != nil {
-		t.Fatal(err)
-	}
-	return s, a
-}
-
 // replayClient is the client's side: it reads what the server sent, and sends
 // what the captured client did.
-func replayClient(t *testing.T, c capture, mode twamp.Mode, keys *twamp.Keys) {
+func replayClient(t *testing.T, c *twamptest.Capture, mode twamp.Mode) {
 	t.Helper()
-	_, response, _ := setUp(t, c)
-	wire := newHalf(c.server)
+	wire := newHalf(c.Server)
 	conn := twamp.NewConn(wire)
 	if _, err := conn.Receive(twamp.GreetingSize); err != nil {
 		t.Fatal(err)
 	}
-	if err := conn.Send(response); err != nil {
+	if err := conn.Send(c.SetUp); err != nil {
 		t.Fatal(err)
 	}
-	if start, err := conn.ReceiveStart(keys, response.ClientIV); err != nil || start.Accept != twamp.OK || start.StartTime>>32 != 0xeeadbc67 {
+	if start, err := conn.ReceiveStart(c.Keys, c.SetUp.ClientIV); err != nil || start.Accept != twamp.OK || start.StartTime>>32 != 0xeeadbc67 {
 		t.Fatalf("start is %+v, %v", start, err)
 	}
-	if err := conn.Send(sentRequest(t, c, mode, keys, response)); err != nil {
+	if err := conn.Send(sentRequest(t, c, mode)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := conn.Receive(twamp.AcceptSessionSize); err != nil {
@@ -252,8 +142,8 @@ func replayClient(t *testing.T, c capture, mode twamp.Mode, keys *twamp.Keys) {
 	if wire.in.Len() > 0 {
 		t.Errorf("%d octets are left", wire.in.Len())
 	}
-	if !bytes.Equal(wire.out.Bytes(), c.client) {
-		t.Errorf("what we send is\n%x\nwhere the captured client sent\n%x", wire.out.Bytes(), c.client)
+	if !bytes.Equal(wire.out.Bytes(), c.Client) {
+		t.Errorf("what we send is\n%x\nwhere the captured client sent\n%x", wire.out.Bytes(), c.Client)
 	}
 }
 
@@ -264,11 +154,11 @@ type octets []byte
 func (o octets) AppendBinary(b []byte) ([]byte, error) { return append(b, o...), nil }
 
 // sentRequest is the captured request in clear.
-func sentRequest(t *testing.T, c capture, mode twamp.Mode, keys *twamp.Keys, r twamp.SetUpResponse) octets {
+func sentRequest(t *testing.T, c *twamptest.Capture, mode twamp.Mode) octets {
 	t.Helper()
-	conn := twamp.NewConn(newHalf(c.client[twamp.SetUpResponseSize:]))
+	conn := twamp.NewConn(newHalf(c.Client[twamp.SetUpResponseSize:]))
 	if mode.ProtectsControl() {
-		if err := conn.SendStart(twamp.ServerStart{}, keys, r.ClientIV); err != nil {
+		if err := conn.SendStart(twamp.ServerStart{}, c.Keys, c.SetUp.ClientIV); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -289,21 +179,15 @@ func sentRequest(t *testing.T, c capture, mode twamp.Mode, keys *twamp.Keys, r t
 }
 
 // checkTests decodes the captured test packets, and makes them again.
-func checkTests(t *testing.T, c capture, mode twamp.Mode, keys *twamp.Keys, sid twamp.SID) {
+func checkTests(t *testing.T, c *twamptest.Capture, mode twamp.Mode) {
 	t.Helper()
 	var cipher *twamp.TestCipher
 	if mode.ProtectsTest() {
-		cipher = twamp.NewTestCipher(mode, keys, sid)
-	}
-	if len(c.tests) != 4 {
-		t.Fatalf("%d test packets", len(c.tests))
+		cipher = twamp.NewTestCipher(mode, c.Keys, c.Accept.SID)
 	}
 	var request stamp.SenderPacket
-	for i, pkt := range c.tests {
+	for i, pkt := range c.Tests {
 		open := bytes.Clone(pkt)
-		if c.fromClient[i] != (i%2 == 0) {
-			t.Fatalf("packet %d goes the wrong way", i)
-		}
 		if i%2 == 0 {
 			request = openRequest(t, open, cipher)
 			if request.Sequence != uint32(i/2) || request.Timestamp>>32 != 0xeeadbcaa && request.Timestamp>>32 < 0xeeadbc00 || !request.ErrorEstimate.Valid() {

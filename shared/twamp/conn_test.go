@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"tinytwamp/shared/twamp"
+	"tinytwamp/shared/twamp/twamptest"
 )
 
 // protected is a connection's two ends with the set-up behind them, over buffers.
@@ -166,10 +167,10 @@ func TestRefusalIsInClear(t *testing.T) {
 
 // FuzzConn feeds both ends octets of anybody, in clear and protected.
 func FuzzConn(f *testing.F) {
-	for _, tt := range captures {
-		c := readCapture(f, tt.file)
-		f.Add(c.server, tt.mode.ProtectsControl())
-		f.Add(c.client, tt.mode.ProtectsControl())
+	for _, tt := range twamptest.Captures {
+		c := twamptest.Read(f, tt.File)
+		f.Add(c.Server, tt.Mode.ProtectsControl())
+		f.Add(c.Client, tt.Mode.ProtectsControl())
 	}
 	f.Fuzz(func(t *testing.T, b []byte, protect bool) {
 		var keys *twamp.Keys

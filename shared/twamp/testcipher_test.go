@@ -10,6 +10,7 @@ import (
 
 	"tinytwamp/shared/stamp"
 	"tinytwamp/shared/twamp"
+	"tinytwamp/shared/twamp/twamptest"
 )
 
 var (
@@ -135,7 +136,7 @@ func TestSenderPackets(t *testing.T) {
 
 func FuzzTestCipher(f *testing.F) {
 	for _, file := range []string{"authenticated.pcap", "encrypted.pcap"} {
-		for _, pkt := range readCapture(f, file).tests {
+		for _, pkt := range twamptest.Read(f, file).Tests {
 			f.Add(pkt)
 		}
 	}

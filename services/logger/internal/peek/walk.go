@@ -145,44 +145,22 @@ func (s *shape) find(key []byte) int {
 }
 
 // members walks through an object.
-func (w *walker) members(member func() bool) bool {
-	if w.depth++; w.depth > maxDepth || !w.skip('{') {
-		return false
-	}
-	defer func() { w.depth-- }()
-	if w.next() == '}' {
-		w.i++
-		return true
-	}
-	for {
-		if !member() {
-			return false
-		}
-		w.space()
-		switch w.next() {
-		case ',':
-			w.i++
-			w.space()
-		case '}':
-			w.i++
-			return true
-		default:
-			return false
-		}
-	}
-}
+func (w *walker) members(member func() bool) bool { return w.sequence('{', '}', member) }
 
-func (w *walker) list(element func() bool) bool {
-	if w.depth++; w.depth > maxDepth || !w.skip('[') {
+func (w *walker) list(element func() bool) bool { return w.sequence('[', ']', element) }
+
+// sequence walks through what stands between two brackets, with commas between.
+func (w *walker) sequence(open, end byte, item func() bool) bool {
+	if w.depth++; w.depth > maxDepth || !w.skip(open) {
 		return false
 	}
 	defer func() { w.depth-- }()
-	if w.next() == ']' {
+	if w.next() == end {
 		w.i++
 		return true
 	}
 	for {
-		if !element() {
+		if !item() {
 			return false
 		}
 		w.space()
@@ -190,7 +168,7 @@ func (w *walker) list(element func() bool) bool {
 		case ',':
 			w.i++
 			w.space()
-		case ']':
+		case end:
 			w.i++
 			return true
 		default:

@@ -14,6 +14,7 @@ import (
 	"tinytwamp/services/prober/internal/control"
 	"tinytwamp/services/prober/internal/control/controltest"
 	"tinytwamp/shared/twamp"
+	"tinytwamp/shared/twamp/twamptest"
 )
 
 const all = twamp.Unauthenticated | twamp.Authenticated | twamp.Encrypted | twamp.Mixed | twamp.ReflectOctets | twamp.SymmetricalSize
@@ -205,7 +206,7 @@ func TestSilence(t *testing.T) {
 		{twamp.GreetingSize + twamp.ServerStartSize + twamp.AcceptSessionSize, "an answer to Start-Sessions did not come within 10s"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			c := controltest.Read(t, "open.pcap")
+			c := twamptest.Read(t, "open.pcap")
 			here, there := net.Pipe()
 			go func() {
 				_, _ = there.Write(c.Server[:tt.after])

@@ -4,8 +4,8 @@ import (
 	"testing"
 
 	"tinytwamp/services/prober/internal/control"
-	"tinytwamp/services/prober/internal/control/controltest"
 	"tinytwamp/shared/twamp"
+	"tinytwamp/shared/twamp/twamptest"
 )
 
 // octets are a message of any form.
@@ -17,8 +17,8 @@ func (o octets) AppendBinary(b []byte) ([]byte, error) { return append(b, o...),
 // protected mode as one that has the passphrase says it. The client neither
 // panics nor goes on for ever, and never agrees to less than it was told to.
 func FuzzClient(f *testing.F) {
-	for i, tt := range controltest.Captures {
-		f.Add(controltest.Read(f, tt.File).Server, byte(i), false)
+	for i, tt := range twamptest.Captures {
+		f.Add(twamptest.Read(f, tt.File).Server, byte(i), false)
 		f.Add(make([]byte, 200), byte(i), true)
 	}
 	f.Fuzz(func(t *testing.T, said []byte, which byte, sealed bool) {

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"tinytwamp/services/prober/internal/control"
-	"tinytwamp/services/prober/internal/control/controltest"
 	"tinytwamp/shared/stamp"
 	"tinytwamp/shared/twamp"
+	"tinytwamp/shared/twamp/twamptest"
 )
 
 // tape is a connection to a server that was recorded: what it said is read, and
@@ -36,13 +36,13 @@ func (t *tape) SetWriteDeadline(time.Time) error { return nil }
 // it says what the recorded client said, but for what it leaves open (addresses,
 // when to begin) and its timeout. It takes the recorded replies.
 func TestReplay(t *testing.T) {
-	for _, tt := range controltest.Captures {
+	for _, tt := range twamptest.Captures {
 		t.Run(tt.File, func(t *testing.T) {
-			c := controltest.Read(t, tt.File)
+			c := twamptest.Read(t, tt.File)
 			wire := newTape(c.Offering(tt.Mode))
 			cfg := control.Config{Least: tt.Mode, Rand: bytes.NewReader(c.Drawn())}
 			if tt.Mode.ProtectsControl() {
-				cfg.KeyID, cfg.Passphrase = controltest.KeyID, controltest.Passphrase
+				cfg.KeyID, cfg.Passphrase = twamptest.KeyID, twamptest.Passphrase
 			}
 			client, err := control.Connect(wire, cfg)
 			if err != nil {
@@ -85,11 +85,11 @@ func TestReplay(t *testing.T) {
 }
 
 // said gives the commands of a client in clear.
-func said(t *testing.T, c *controltest.Capture, client []byte) (commands [][]byte) {
+func said(t *testing.T, c *twamptest.Capture, client []byte) (commands [][]byte) {
 	t.Helper()
 	conn := twamp.NewConn(newTape(client[twamp.SetUpResponseSize:]))
 	if c.SetUp.Mode.ProtectsControl() {
-		if err := conn.SendStart(twamp.ServerStart{}, &c.Keys, c.SetUp.ClientIV); err != nil {
+		if err := conn.SendStart(twamp.ServerStart{}, c.Keys, c.SetUp.ClientIV); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -124,7 +124,7 @@ func compareSaid(t *testing.T, got, want [][]byte) {
 }
 
 // takeReplies opens the recorded replies with the session's cipher.
-func takeReplies(t *testing.T, c *controltest.Capture, s control.Session) {
+func takeReplies(t *testing.T, c *twamptest.Capture, s control.Session) {
 	t.Helper()
 	if (s.Cipher != nil) != c.SetUp.Mode.ProtectsTest() {
 		t.Fatalf("there is a cipher: %v", s.Cipher != nil)
@@ -146,12 +146,12 @@ func takeReplies(t *testing.T, c *controltest.Capture, s control.Session) {
 // A server whose messages are changed on the way gets nothing from us but an
 // error, wherever that is, in each mode that notices.
 func TestReplayTamperedWith(t *testing.T) {
-	c := controltest.Read(t, "encrypted.pcap")
+	c := twamptest.Read(t, "encrypted.pcap")
 	for at := twamp.GreetingSize + 15; at < len(c.Server); at++ {
 		b := bytes.Clone(c.Server)
 		b[at] ^= 0x40
 		if err := talk(newTape(b), control.Config{
-			Least: twamp.Encrypted, KeyID: controltest.KeyID, Passphrase: controltest.Passphrase, Rand: bytes.NewReader(c.Drawn()),
+			Least: twamp.Encrypted, KeyID: twamptest.KeyID, Passphrase: twamptest.Passphrase, Rand: bytes.NewReader(c.Drawn()),
 		}); err == nil {
 			t.Errorf("octet %d can be changed", at)
 		}
@@ -160,11 +160,11 @@ func TestReplayTamperedWith(t *testing.T) {
 
 // A connection that ends early ends the talk, wherever that is.
 func TestReplayCutOff(t *testing.T) {
-	for _, tt := range controltest.Captures {
-		c := controltest.Read(t, tt.File)
+	for _, tt := range twamptest.Captures {
+		c := twamptest.Read(t, tt.File)
 		for n := range len(c.Server) {
 			err := talk(newTape(c.Offering(tt.Mode)[:n]), control.Config{
-				Least: tt.Mode, KeyID: controltest.KeyID, Passphrase: controltest.Passphrase, Rand: bytes.NewReader(c.Drawn()),
+				Least: tt.Mode, KeyID: twamptest.KeyID, Passphrase: twamptest.Passphrase, Rand: bytes.NewReader(c.Drawn()),
 			})
 			if err == nil {
 				t.Fatalf("%s: %d of %d octets are enough", tt.File, n, len(c.Server))

@@ -10,6 +10,7 @@ import (
 	"tinytwamp/shared/events"
 	"tinytwamp/shared/stamp"
 	"tinytwamp/shared/twamp"
+	"tinytwamp/shared/twamp/twamptest"
 	"tinytwamp/shared/udp"
 )
 
@@ -33,12 +34,12 @@ func agreedOn(t testing.TB, p *Prober, l *link, how Test, mode twamp.Mode, keys 
 // Replies of another implementation, as they were recorded, give the delays that
 // stand in them.
 func TestCapturedReplies(t *testing.T) {
-	for _, tt := range controltest.Captures {
-		c := controltest.Read(t, tt.File)
-		sid := capturedSID(t, &c)
+	for _, tt := range twamptest.Captures {
+		c := twamptest.Read(t, tt.File)
+		sid := c.Accept.SID
 		p := New(Config{Continuous: true, ReportInterval: 24 * time.Hour})
 		l := newLink(new(sink), &p.clock)
-		s := agreedOn(t, p, l, Test{Interval: time.Second, Timeout: time.Second}, tt.Mode, &c.Keys, sid)
+		s := agreedOn(t, p, l, Test{Interval: time.Second, Timeout: time.Second}, tt.Mode, c.Keys, sid)
 		for i := range 2 {
 			request := bytes.Clone(c.Tests[2*i])
 			var sent stamp.SenderPacket
@@ -73,26 +74,6 @@ func TestCapturedReplies(t *testing.T) {
 			t.Errorf("%s: %d with a wrong HMAC, %d unexpected", tt.File, i.hmacFailed, i.unexpected)
 		}
 	}
-}
-
-// capturedSID is that of the recorded session.
-func capturedSID(t *testing.T, c *controltest.Capture) twamp.SID {
-	t.Helper()
-	conn := twamp.NewConn(bytes.NewBuffer(c.Server[twamp.GreetingSize:]))
-	var keys *twamp.Keys
-	if c.SetUp.Mode.ProtectsControl() {
-		keys = &c.Keys
-	}
-	if _, err := conn.ReceiveStart(keys, c.SetUp.ClientIV); err != nil {
-		t.Fatal(err)
-	}
-	b, err := conn.Receive(twamp.AcceptSessionSize)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var a twamp.AcceptSession
-	_ = a.UnmarshalBinary(b)
-	return a.SID
 }
 
 // Packets of each mode cost no allocation, as those of STAMP: sent, stamped by

@@ -2,84 +2,40 @@ package control
 
 import (
 	"bytes"
-	"encoding/binary"
 	"io"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"tinytwamp/shared/twamp"
+	"tinytwamp/shared/twamp/twamptest"
 )
-
-// readControl reads what each side sent on the control connection of a capture:
-// a little-endian pcap file of IPv4 in Ethernet frames, which lost nothing.
-func readControl(t *testing.T, name string) (server, client []byte) {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join("testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	const fileHeader, recordHeader, ethernetHeader, tcp, controlPort = 24, 16, 14, 6, 8620
-	for b = b[fileHeader:]; len(b) > 0; {
-		end := recordHeader + binary.LittleEndian.Uint32(b[8:])
-		ip := b[recordHeader+ethernetHeader : end]
-		b = b[end:]
-		l4 := ip[int(ip[0]&15)*4 : binary.BigEndian.Uint16(ip[2:])]
-		switch {
-		case ip[9] != tcp:
-		case binary.BigEndian.Uint16(l4) == controlPort:
-			server = append(server, l4[int(l4[12]>>4)*4:]...)
-		default:
-			client = append(client, l4[int(l4[12]>>4)*4:]...)
-		}
-	}
-	return server, client
-}
 
 // What a captured perfSONAR client sent, to a server that has the captured
 // server's random numbers: each answer is the captured one, but for the start of
 // the server and the port.
 func TestCapturedClients(t *testing.T) {
-	for name, mode := range map[string]twamp.Mode{
-		"open.pcap": twamp.Unauthenticated, "open_short.pcap": twamp.Unauthenticated,
-		"authenticated.pcap": twamp.Authenticated, "encrypted.pcap": twamp.Encrypted, "mixed.pcap": twamp.Mixed,
-	} {
-		t.Run(name, func(t *testing.T) {
-			server, sent := readControl(t, name)
+	for _, tt := range twamptest.Captures {
+		t.Run(tt.File, func(t *testing.T) {
+			c := twamptest.Read(t, tt.File)
 			synctest.Test(t, func(t *testing.T) {
 				time.Sleep(time.Until(time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC))) // of the captures
-				replay(t, mode, server, sent)
+				replay(t, tt.Mode, &c)
 			})
 		})
 	}
 }
 
-func replay(t *testing.T, mode twamp.Mode, server, sent []byte) {
-	var greeting twamp.Greeting
-	var response twamp.SetUpResponse
-	if greeting.UnmarshalBinary(server) != nil || response.UnmarshalBinary(sent) != nil {
-		t.Fatal("the capture is too short")
-	}
-	var keys *twamp.Keys
-	if mode.ProtectsControl() {
-		k, ok := twamp.OpenToken(twamp.DeriveKey(passphrase, &greeting), greeting.Challenge, response.Token)
-		if !ok {
-			t.Fatal("the captured token does not open")
-		}
-		keys = &k
-	}
-	start, captured := answers(t, server[twamp.GreetingSize:], keys, response.ClientIV)
-
-	random := append(append([]byte{}, greeting.Challenge[:]...), greeting.Salt[:]...)
-	if keys != nil {
+func replay(t *testing.T, mode twamp.Mode, c *twamptest.Capture) {
+	start, captured := answers(t, c.Server[twamp.GreetingSize:], c.Keys, c.SetUp.ClientIV)
+	random := append(c.Greeting.Challenge[:], c.Greeting.Salt[:]...)
+	if c.Keys != nil {
 		random = append(random, start.ServerIV[:]...)
 	}
 	random = append(random, captured.SID[:]...)
 	g := newRig(t, func(cfg *Config) { cfg.Random = bytes.NewReader(random) })
-	g.rounds = greeting.Count
+	g.rounds = c.Greeting.Count
 	conn := g.connect(netip.MustParseAddrPort("127.0.0.1:40000"))
 	var got bytes.Buffer
 	read := make(chan error, 1)
@@ -87,7 +43,7 @@ func replay(t *testing.T, mode twamp.Mode, server, sent []byte) {
 		_, err := io.Copy(&got, conn)
 		read <- err
 	}()
-	if _, err := conn.Write(sent); err != nil {
+	if _, err := conn.Write(c.Client); err != nil {
 		t.Fatal(err)
 	}
 	synctest.Wait()
@@ -102,11 +58,11 @@ func replay(t *testing.T, mode twamp.Mode, server, sent []byte) {
 	<-read
 	g.ends(byClient)
 
-	if len(got.Bytes()) != len(server) || !bytes.Equal(got.Bytes()[16:twamp.GreetingSize], server[16:twamp.GreetingSize]) {
-		t.Errorf("%d octets are sent, the captured server sent %d; or the greeting differs", got.Len(), len(server))
+	if len(got.Bytes()) != len(c.Server) || !bytes.Equal(got.Bytes()[16:twamp.GreetingSize], c.Server[16:twamp.GreetingSize]) {
+		t.Errorf("%d octets are sent, the captured server sent %d; or the greeting differs", got.Len(), len(c.Server))
 	}
-	ours, accept := answers(t, got.Bytes()[twamp.GreetingSize:], keys, response.ClientIV)
-	if ours.Accept != twamp.OK || keys != nil && ours.ServerIV != start.ServerIV {
+	ours, accept := answers(t, got.Bytes()[twamp.GreetingSize:], c.Keys, c.SetUp.ClientIV)
+	if ours.Accept != twamp.OK || c.Keys != nil && ours.ServerIV != start.ServerIV {
 		t.Errorf("the start is %+v, captured %+v", ours, start)
 	}
 	if captured.Port = all[0].port; accept != captured {

@@ -1,6 +1,5 @@
-// Package controltest is the other end of a Control-Client, for tests: captures
-// of another implementation, and a Server with its Session-Reflector that does as
-// it is told.
+// Package controltest is the other end of a Control-Client, for tests: a Server
+// with its Session-Reflector that does as it is told.
 package controltest
 
 import (

@@ -1,9 +1,13 @@
-package controltest
+// Package twamptest has control connections of TWAMP as another implementation
+// held them, for tests of either end: perfSONAR's, in each mode.
+package twamptest
 
 import (
 	"bytes"
 	"embed"
 	"encoding/binary"
+	"io"
+	"slices"
 	"testing"
 
 	"tinytwamp/shared/twamp"
@@ -39,7 +43,9 @@ type Capture struct {
 	ReflectorPort  uint16
 	Greeting       twamp.Greeting
 	SetUp          twamp.SetUpResponse
-	Keys           twamp.Keys // that the client drew, if the mode is a protected one
+	Keys           *twamp.Keys // that the client drew; nil: unauthenticated mode
+	Start          twamp.ServerStart
+	Accept         twamp.AcceptSession
 }
 
 // Read reads a capture: a little-endian pcap file of IPv4 in Ethernet frames
@@ -66,6 +72,9 @@ func Read(t testing.TB, file string) (c Capture) {
 			if c.Port == 0 {
 				c.Port, c.ReflectorPort = from, binary.BigEndian.Uint16(l4[2:])
 			}
+			if request := len(c.Tests)%2 == 0; request != (from == c.Port) {
+				t.Fatalf("packet %d of %s goes the wrong way", len(c.Tests), file)
+			}
 			c.Tests = append(c.Tests, l4[udpHeader:])
 		}
 	}
@@ -73,12 +82,34 @@ func Read(t testing.TB, file string) (c Capture) {
 		t.Fatalf("%s is not a whole control connection with two packets", file)
 	}
 	if c.SetUp.Mode.ProtectsControl() {
-		var ok bool
-		if c.Keys, ok = twamp.OpenToken(twamp.DeriveKey(Passphrase, &c.Greeting), c.Greeting.Challenge, c.SetUp.Token); !ok {
+		keys, ok := twamp.OpenToken(twamp.DeriveKey(Passphrase, &c.Greeting), c.Greeting.Challenge, c.SetUp.Token)
+		if !ok {
 			t.Fatalf("the token of %s does not open", file)
 		}
+		c.Keys = &keys
 	}
+	c.readAnswers(t)
 	return c
+}
+
+// readAnswers reads what the server said up to its first Accept-Session.
+func (c *Capture) readAnswers(t testing.TB) {
+	t.Helper()
+	conn := twamp.NewConn(struct {
+		io.Reader
+		io.Writer
+	}{bytes.NewReader(c.Server[twamp.GreetingSize:]), io.Discard})
+	var err error
+	if c.Start, err = conn.ReceiveStart(c.Keys, c.SetUp.ClientIV); err != nil {
+		t.Fatal(err)
+	}
+	b, err := conn.Receive(twamp.AcceptSessionSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Accept.UnmarshalBinary(b); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Offering is what the server sent, but that it offers these modes alone: the
@@ -91,6 +122,9 @@ func (c *Capture) Offering(modes twamp.Mode) []byte {
 
 // Drawn is what the client drew at random, in the order in which ours does.
 func (c *Capture) Drawn() []byte {
-	drawn := append(c.Keys.AES[:], c.Keys.HMAC[:]...)
-	return append(drawn, c.SetUp.ClientIV[:]...)
+	var keys twamp.Keys
+	if c.Keys != nil {
+		keys = *c.Keys
+	}
+	return slices.Concat(keys.AES[:], keys.HMAC[:], c.SetUp.ClientIV[:])
 }
