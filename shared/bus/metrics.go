@@ -31,11 +31,7 @@ func (c *Client) Register(reg prometheus.Registerer, health *service.Health) {
 		return
 	}
 	counter := func(name, help string, labels prometheus.Labels, value func(PublisherStats) uint64) {
-		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels},
-			func() float64 { return float64(value(c.Publisher.Stats())) }))
-	}
-	gauge := func(name, help string, value func() float64) {
-		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+		service.RegisterCounter(reg, name, help, labels, func() uint64 { return value(c.Publisher.Stats()) })
 	}
 	counter(MetricPublished, "Events that the stream has acknowledged.", nil, func(s PublisherStats) uint64 { return s.Acknowledged })
 	counter(MetricRetried, "Tries to publish an event beyond its first.", nil, func(s PublisherStats) uint64 { return s.Retried })
@@ -47,15 +43,15 @@ func (c *Client) Register(reg prometheus.Registerer, health *service.Health) {
 	lost(lostFull, func(s PublisherStats) uint64 { return s.Dropped })
 	lost(lostTooLarge, func(s PublisherStats) uint64 { return s.Undeliverable })
 	lost(lostCorrupt, func(s PublisherStats) uint64 { return s.Corrupt })
-	gauge(MetricConnected, "Whether there is a connection to NATS.", func() float64 {
+	service.RegisterGauge(reg, MetricConnected, "Whether there is a connection to NATS.", func() float64 {
 		if c.Connected() {
 			return 1
 		}
 		return 0
 	})
-	gauge(MetricOutboxEvents, "Events that the stream has not acknowledged.", func() float64 { return float64(c.Publisher.Stats().Pending) })
-	gauge(MetricOutboxBytes, "Octets of the events that the stream has not acknowledged.", func() float64 { return float64(c.Publisher.Stats().PendingBytes) })
-	gauge(MetricOutboxAge, "Age of the oldest event that the stream has not acknowledged, 0: there is none.", func() float64 {
+	service.RegisterGauge(reg, MetricOutboxEvents, "Events that the stream has not acknowledged.", func() float64 { return float64(c.Publisher.Stats().Pending) })
+	service.RegisterGauge(reg, MetricOutboxBytes, "Octets of the events that the stream has not acknowledged.", func() float64 { return float64(c.Publisher.Stats().PendingBytes) })
+	service.RegisterGauge(reg, MetricOutboxAge, "Age of the oldest event that the stream has not acknowledged, 0: there is none.", func() float64 {
 		oldest := c.Publisher.Stats().Oldest
 		if oldest.IsZero() {
 			return 0

@@ -32,3 +32,14 @@ func NewMetrics(program string, health *Health) *prometheus.Registry {
 	r.MustRegister(build, ready, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
 }
+
+// RegisterCounter has a registry show a count that its owner keeps.
+func RegisterCounter(reg prometheus.Registerer, name, help string, labels prometheus.Labels, value func() uint64) {
+	reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels},
+		func() float64 { return float64(value()) }))
+}
+
+// RegisterGauge has a registry show a figure as it is when it is asked for.
+func RegisterGauge(reg prometheus.Registerer, name, help string, value func() float64) {
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+}

@@ -1,6 +1,10 @@
 package prober
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tinytwamp/shared/service"
+)
 
 // Names of the prober's metrics.
 const (
@@ -29,21 +33,16 @@ const (
 
 // Register makes the prober's counters known to a metrics registry.
 func (p *Prober) Register(reg prometheus.Registerer) {
-	counter := func(name, help string, labels prometheus.Labels, value func() uint64) {
-		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels},
-			func() float64 { return float64(value()) }))
-	}
 	c := &p.counters
-	counter(metricSent, "Test packets sent.", nil, c.sent.Load)
-	counter(metricReceived, "Test packets answered in time.", nil, c.received.Load)
-	counter(metricReloads, "Lists of targets taken over or refused while the test ran.", prometheus.Labels{"result": "taken"}, c.reloaded.Load)
-	counter(metricReloads, "Lists of targets taken over or refused while the test ran.", prometheus.Labels{"result": "refused"}, c.refused.Load)
-	counter(metricLookUps, "Look-ups of target names that failed.", nil, c.unresolved.Load)
+	service.RegisterCounter(reg, metricSent, "Test packets sent.", nil, c.sent.Load)
+	service.RegisterCounter(reg, metricReceived, "Test packets answered in time.", nil, c.received.Load)
+	service.RegisterCounter(reg, metricReloads, "Lists of targets taken over or refused while the test ran.", prometheus.Labels{"result": "taken"}, c.reloaded.Load)
+	service.RegisterCounter(reg, metricReloads, "Lists of targets taken over or refused while the test ran.", prometheus.Labels{"result": "refused"}, c.refused.Load)
+	service.RegisterCounter(reg, metricLookUps, "Look-ups of target names that failed.", nil, c.unresolved.Load)
 	const failures = "Control connections that could not be set up, or were lost."
-	counter(metricControlsFailed, failures, prometheus.Labels{"reason": "setup"}, c.controlsFailed.Load)
-	counter(metricControlsFailed, failures, prometheus.Labels{"reason": "lost"}, c.controlsLost.Load)
-	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: metricControls, Help: "Control connections of TWAMP that are there."},
-		func() float64 { return float64(c.controls.Load()) }))
-	reg.MustRegister(p.tally, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: metricSessions, Help: "Test sessions that go on."},
-		func() float64 { return float64(c.sessions.Load()) }))
+	service.RegisterCounter(reg, metricControlsFailed, failures, prometheus.Labels{"reason": "setup"}, c.controlsFailed.Load)
+	service.RegisterCounter(reg, metricControlsFailed, failures, prometheus.Labels{"reason": "lost"}, c.controlsLost.Load)
+	service.RegisterGauge(reg, metricControls, "Control connections of TWAMP that are there.", func() float64 { return float64(c.controls.Load()) })
+	service.RegisterGauge(reg, metricSessions, "Test sessions that go on.", func() float64 { return float64(c.sessions.Load()) })
+	reg.MustRegister(p.tally)
 }

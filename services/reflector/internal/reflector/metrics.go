@@ -1,6 +1,10 @@
 package reflector
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tinytwamp/shared/service"
+)
 
 // Names of the reflector's metrics.
 const (
@@ -19,43 +23,38 @@ const (
 
 // Register makes the reflector's counters known to a metrics registry.
 func (r *Reflector) Register(reg prometheus.Registerer) {
-	counter := func(name, help string, labels prometheus.Labels, value func() uint64) {
-		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels},
-			func() float64 { return float64(value()) }))
-	}
-	counter(metricReceived, "Datagrams received.", nil, r.counters.received.Load)
-	counter(metricReplies, "Replies sent.", nil, r.counters.replies.Load)
+	service.RegisterCounter(reg, metricReceived, "Datagrams received.", nil, r.counters.received.Load)
+	service.RegisterCounter(reg, metricReplies, "Replies sent.", nil, r.counters.replies.Load)
 	for why := answered + 1; why < reasons; why++ {
-		counter(metricDropped, "Datagrams not answered, by reason.", prometheus.Labels{"reason": why.String()},
+		service.RegisterCounter(reg, metricDropped, "Datagrams not answered, by reason.", prometheus.Labels{"reason": why.String()},
 			func() uint64 { return r.dropped(why) })
 	}
-	counter(metricTestsEver, "Test sessions that TWAMP-Control opened.", nil, func() uint64 {
+	service.RegisterCounter(reg, metricTestsEver, "Test sessions that TWAMP-Control opened.", nil, func() uint64 {
 		_, opened := r.sessions.counts()
 		return opened
 	})
-	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: metricTests, Help: "Test sessions of TWAMP-Control that have not ended."}, func() float64 {
+	service.RegisterGauge(reg, metricTests, "Test sessions of TWAMP-Control that have not ended.", func() float64 {
 		live, _ := r.sessions.counts()
 		return float64(live)
-	}))
-	counter(metricReads, "System calls that brought datagrams, many at once under load.", nil, r.counters.reads.Load)
+	})
+	service.RegisterCounter(reg, metricReads, "System calls that brought datagrams, many at once under load.", nil, r.counters.reads.Load)
 	const times = "Arrival times of datagrams, by where they came from."
-	counter(metricTimes, times, prometheus.Labels{"source": "kernel"}, func() uint64 {
+	service.RegisterCounter(reg, metricTimes, times, prometheus.Labels{"source": "kernel"}, func() uint64 {
 		user := r.counters.userTime.Load() // before the others, or there could be more of them
 		return r.counters.received.Load() - user
 	})
-	counter(metricTimes, times, prometheus.Labels{"source": "user"}, r.counters.userTime.Load)
-	counter(metricOmitted, "Records that the test log left out.", nil, r.log.cut.Load)
+	service.RegisterCounter(reg, metricTimes, times, prometheus.Labels{"source": "user"}, r.counters.userTime.Load)
+	service.RegisterCounter(reg, metricOmitted, "Records that the test log left out.", nil, r.log.cut.Load)
 	if r.table == nil {
 		return
 	}
-	counter(metricRefused, "Requests answered without state because the session table was full.", nil, func() uint64 {
+	service.RegisterCounter(reg, metricRefused, "Requests answered without state because the session table was full.", nil, func() uint64 {
 		refused, _ := r.table.pressure()
 		return refused
 	})
-	counter(metricDisplaced, "Silent sessions that made room for new ones in a full session table.", nil, func() uint64 {
+	service.RegisterCounter(reg, metricDisplaced, "Silent sessions that made room for new ones in a full session table.", nil, func() uint64 {
 		_, displaced := r.table.pressure()
 		return displaced
 	})
-	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: metricSessions, Help: "Live test sessions."},
-		func() float64 { return float64(r.table.len()) }))
+	service.RegisterGauge(reg, metricSessions, "Live test sessions.", func() float64 { return float64(r.table.len()) })
 }
