@@ -33,6 +33,7 @@ type Consumer struct {
 	messages jetstream.MessagesContext
 	claim    *claim
 	created  time.Time // when the durable was made
+	missed   missed
 
 	deliveries chan Delivery
 	room       *semaphore.Weighted // octets of deliveries
@@ -89,6 +90,10 @@ type ConsumerState struct {
 	Pending       uint64    // messages that were never handed out
 
 	Unacknowledged int // messages that were handed out, and are not dealt with yet
+
+	StreamBytes uint64 // that the stream takes up
+	Removed     uint64 // messages that the stream has had and has no more, by age, size or a person
+	Missed      uint64 // of these, on any subject, that went before they could be handed out, since the consumer was opened
 }
 
 // Consumer opens a durable consumer that [Conn.Init] made; [ErrMissing]: it, or
@@ -113,7 +118,9 @@ func (c *Conn) Consumer(ctx context.Context, durable string) (*Consumer, error) 
 	if err != nil {
 		return nil, fmt.Errorf("bus: consumer %s: %w", durable, err)
 	}
-	k.created = k.consumer.CachedInfo().Created
+	info := k.consumer.CachedInfo()
+	k.created = info.Created
+	k.missed.look(k.stream.CachedInfo().State.FirstSeq, info.Delivered.Stream) // before the first is handed out
 	if k.claim, err = c.takeClaim(ctx, durable); err != nil {
 		return nil, err
 	}
@@ -220,17 +227,44 @@ func (k *Consumer) Next(ctx context.Context) ([]Delivery, error) {
 
 // State asks the server where the consumer stands.
 func (k *Consumer) State(ctx context.Context) (ConsumerState, error) {
+	stream, err := k.stream.Info(ctx)
+	if err != nil {
+		return ConsumerState{}, fmt.Errorf("bus: stream's state: %w", err)
+	}
 	info, err := k.consumer.Info(ctx)
 	if err != nil {
 		return ConsumerState{}, fmt.Errorf("bus: consumer's state: %w", err)
 	}
 	return ConsumerState{
-		StreamCreated: k.stream.CachedInfo().Created,
+		StreamCreated: stream.Created,
 		AckFloor:      info.AckFloor.Stream,
 		Pending:       info.NumPending,
 
 		Unacknowledged: info.NumAckPending,
+
+		StreamBytes: stream.State.Bytes,
+		Removed:     stream.State.FirstSeq - min(stream.State.FirstSeq, 1),
+		Missed:      k.missed.look(stream.State.FirstSeq, info.Delivered.Stream),
 	}, nil
+}
+
+// missed counts the messages that a stream removed before it handed them out.
+type missed struct {
+	mu   sync.Mutex
+	upTo uint64 // the last of those that are counted
+	n    uint64
+}
+
+// look takes the first sequence that the stream has and the last that it has
+// handed out, and returns the count.
+func (m *missed) look(first, delivered uint64) uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if had := max(delivered, m.upTo); first > had+1 {
+		m.n += first - 1 - had
+		m.upTo = first - 1
+	}
+	return m.n
 }
 
 // Close ends the consumer's work here; the durable stays. What was handed out

@@ -93,7 +93,13 @@ func TestRestartAndRebuild(t *testing.T) {
 		if all := s.store.Paths(); len(all) != 0 {
 			t.Fatalf("%d paths in a history that is gone", len(all))
 		}
+		if _, _, err := s.store.step(s.Context()); err != nil || s.store.Loading() < 1 {
+			t.Errorf("%d files are to be read in, %v", s.store.Loading(), err)
+		}
 		s.catchUp()
+		if n := s.store.Loading(); n != 0 {
+			t.Errorf("%d files are still to be read in", n)
+		}
 		same("made anew")
 
 		for what, intact := range map[string]int{"no database": 0, "damaged pages": 2 * os.Getpagesize()} {

@@ -65,6 +65,7 @@ func (s *Store) step(ctx context.Context) (more bool, written int, err error) {
 	}
 	behind := s.behind(parts, b)
 	s.metrics.behind.Set(float64(len(behind)))
+	unread := ended(behind)
 	if len(behind) > 0 {
 		part := behind[0]
 		if part.Name == s.turn && len(behind) > 1 { // the present comes first, but not alone
@@ -74,14 +75,19 @@ func (s *Store) step(ctx context.Context) (more bool, written int, err error) {
 		if more, err = s.read(ctx, part, b); err != nil {
 			return false, 0, err
 		}
+		if !more && part.Size < 0 {
+			unread--
+		}
 		more = more || len(behind) > 1
 	}
 	if b.empty() && now.Sub(s.swept) < sweepEvery {
+		s.unread.Store(unread)
 		return more, 0, nil
 	}
 	if err := s.commit(b); err != nil {
 		return false, 0, err
 	}
+	s.unread.Store(unread)
 	return more, len(b.points), nil
 }
 
@@ -101,6 +107,16 @@ func (s *Store) behind(parts []journal.Part, b *batch) []journal.Part {
 		}
 	}
 	return list
+}
+
+// ended counts the parts that nothing more is written to.
+func ended(parts []journal.Part) (n int64) {
+	for _, p := range parts {
+		if p.Size < 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // read reads lines of a part into a batch until that is full, which it tells.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -65,6 +66,7 @@ type Store struct {
 	log     *slog.Logger
 	db      *bolt.DB
 	metrics *metrics
+	unread  atomic.Int64 // ended parts that have more to be read
 
 	// owned by Run
 	progress map[string]int64 // see bucketParts; wholeRead: all of it
@@ -213,6 +215,10 @@ func (p *state) since(from time.Time) Path {
 	}
 	return path
 }
+
+// Loading returns how many event files are still to be read in, beside the one
+// that is being written: until it is 0 the history may lack older times.
+func (s *Store) Loading() int { return int(s.unread.Load()) }
 
 // Subscribe tells when something is new, until it is cancelled: there is then
 // one token in the channel, however much is new.

@@ -258,6 +258,7 @@ func (l *Logger) watchBus(ctx context.Context) error {
 func (l *Logger) watchState(ctx context.Context, consumer *bus.Consumer) {
 	ticker := time.NewTicker(stateInterval)
 	defer ticker.Stop()
+	var missed uint64 // that were told of
 	for {
 		state, err := consumer.State(ctx)
 		switch {
@@ -266,6 +267,14 @@ func (l *Logger) watchState(ctx context.Context, consumer *bus.Consumer) {
 		case err == nil:
 			l.metrics.lag.Set(float64(state.Pending))
 			l.metrics.unacknowledged.Set(float64(state.Unacknowledged))
+			l.metrics.streamBytes.Set(float64(state.StreamBytes))
+			l.metrics.streamRemoved.Set(float64(state.Removed))
+			if state.Missed > missed {
+				l.metrics.missed.Add(float64(state.Missed - missed))
+				l.log.Error("the stream has discarded messages that were never read: it was full, or they were too old; raise its bounds, or find out what kept the logger",
+					"messages", state.Missed-missed, "stream", events.StreamName)
+				missed = state.Missed
+			}
 			l.Journal.Acknowledged(state.AckFloor)
 			l.setConsumer(nil)
 		case l.Bus.Connected(): // else the bus check says it

@@ -23,6 +23,9 @@ const (
 	MetricDiskState      = "twamp_logger_disk_failing"
 	MetricLag            = "twamp_logger_lag_messages"
 	MetricUnacknowledged = "twamp_logger_unacknowledged_messages"
+	MetricStreamBytes    = "twamp_logger_stream_bytes"
+	MetricStreamRemoved  = "twamp_logger_stream_removed_messages"
+	MetricMissed         = "twamp_logger_missed_messages_total"
 	MetricJournalFiles   = "twamp_logger_journal_files"
 	MetricJournalBytes   = "twamp_logger_journal_bytes"
 	MetricLinesLost      = "twamp_logger_readable_lines_lost_total"
@@ -52,11 +55,11 @@ const (
 )
 
 type metrics struct {
-	records, bytes, batches, writeFailures, deadLetters prometheus.Counter
-	duplicates, poison                                  *prometheus.CounterVec
-	sync                                                prometheus.Histogram
-	lag, unacknowledged                                 prometheus.Gauge
-	disk                                                *prometheus.GaugeVec
+	records, bytes, batches, writeFailures, deadLetters, missed prometheus.Counter
+	duplicates, poison                                          *prometheus.CounterVec
+	sync                                                        prometheus.Histogram
+	lag, unacknowledged, streamBytes, streamRemoved             prometheus.Gauge
+	disk                                                        *prometheus.GaugeVec
 }
 
 func newMetrics(o Options) *metrics {
@@ -78,6 +81,9 @@ func newMetrics(o Options) *metrics {
 		deadLetters:    counter(MetricDeadLetters, "Dead letters that the stream has taken."),
 		lag:            gauge(MetricLag, "Messages that the stream has not handed out yet."),
 		unacknowledged: gauge(MetricUnacknowledged, "Messages that were handed out and not acknowledged yet."),
+		streamBytes:    gauge(MetricStreamBytes, "Octets of the messages that the stream holds."),
+		streamRemoved:  gauge(MetricStreamRemoved, "Messages that the stream had and has no more: a full stream discards the oldest."),
+		missed:         counter(MetricMissed, "Messages that the stream discarded before this logger had them, on any subject."),
 		duplicates:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: MetricDuplicates, Help: "Messages whose event was in the files already, by why they came again."}, []string{"reason"}),
 		poison:         prometheus.NewCounterVec(prometheus.CounterOpts{Name: MetricPoison, Help: "Messages that could not be kept as events, by cause."}, []string{"cause"}),
 		disk:           prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: MetricDiskState, Help: "1 while events cannot be written to the disk, by why."}, []string{"reason"}),

@@ -65,10 +65,19 @@ type layout struct {
 	Zone   string
 	Every  int    // seconds between two updates; 0: none
 	Live   string // what the updates are of
+
+	Loading int // event files that the history still lacks
 }
 
 func (p *Page) layout(title, here string) layout {
 	return layout{Title: title, Logger: p.Name, Here: here, Zone: time.Now().In(p.Zone).Format("MST (-07:00)")}
+}
+
+// ofHistory is layout for a page that shows the history.
+func (p *Page) ofHistory(title, here string) layout {
+	l := p.layout(title, here)
+	l.Loading = p.Store.Loading()
+	return l
 }
 
 // render writes a page as a whole or not at all.

@@ -32,6 +32,7 @@ type fakeStore struct {
 	mu      sync.Mutex
 	paths   []fakePath
 	broken  bool
+	loading int
 	waiting []chan struct{}
 }
 
@@ -44,6 +45,8 @@ func (s *fakeStore) Paths() []history.Path {
 	}
 	return list
 }
+
+func (s *fakeStore) Loading() int { return s.loading }
 
 func (s *fakeStore) find(id string) *fakePath {
 	s.mu.Lock()

@@ -58,7 +58,7 @@ func (p *Page) fleet(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	q := r.URL.Query()
 	view := fleetView{
-		layout: p.layout("Paths", "fleet"),
+		layout: p.ofHistory("Paths", "fleet"),
 		Text:   clip(q.Get("text")), Label: clip(q.Get("label")), State: clip(q.Get("state")),
 	}
 	view.Live, view.Every = "paths", fleetIdle

@@ -26,6 +26,7 @@ type Store interface {
 	Series(id string, from, to time.Time, points int) (history.Series, error)
 	Distribution(id string, from, to time.Time, bars int) ([]history.Bar, error)
 	Subscribe() (news <-chan struct{}, cancel func())
+	Loading() int // event files that are still to be read in
 }
 
 // Options are what a [Page] works with. It owns none of it.

@@ -130,6 +130,19 @@ func TestPathTellsWhatSinceWhenAndWhere(t *testing.T) {
 	}
 }
 
+// While the history is made of the files, a reader knows that times are missing.
+func TestHistoryThatIsBeingMade(t *testing.T) {
+	s := fleet(time.Now())
+	p := testPage(s)
+	for _, target := range []string{"/", "/path/fra1"} {
+		s.loading = 7
+		shows(t, get(p, target), http.StatusOK, "The history is being made of the event files: 7 to go.")
+		s.loading = 0
+		w := get(p, target)
+		shows(t, w, http.StatusOK, `<p id="loading" data-swap class="loading" role="status"></p>`)
+	}
+}
+
 func TestPathRanges(t *testing.T) {
 	p := testPage(fleet(time.Now()))
 	for _, r := range ranges {

@@ -126,7 +126,7 @@ func (p *Page) known(w http.ResponseWriter, r *http.Request, id string) (history
 // pathView is what is told of a path without its history.
 func (p *Page) pathView(path history.Path, s span, now time.Time) pathView {
 	view := pathView{
-		layout:    p.layout(path.Target, ""),
+		layout:    p.ofHistory(path.Target, ""),
 		Path:      path,
 		LabelList: labels(path),
 		condition: diagnose(path, path.Spark, now),
