@@ -227,9 +227,9 @@ func (k *Consumer) Next(ctx context.Context) ([]Delivery, error) {
 
 // State asks the server where the consumer stands.
 func (k *Consumer) State(ctx context.Context) (ConsumerState, error) {
-	stream, err := k.stream.Info(ctx)
+	stream, err := k.stream.Info(ctx) // first: what is handed out and goes meanwhile is not missed
 	if err != nil {
-		return ConsumerState{}, fmt.Errorf("bus: stream's state: %w", err)
+		return ConsumerState{}, fmt.Errorf("bus: consumer's state: its stream: %w", err)
 	}
 	info, err := k.consumer.Info(ctx)
 	if err != nil {
